@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT
+//
+// The queue in front of the sockets.
+#include "fetch/admission.h"
+
+#include <algorithm>
+
+namespace skimfs::fetch {
+namespace {
+
+bool room(unsigned running, unsigned limit, bool demand) noexcept {
+  return running < limit - (demand ? 0 : limit / 4);
+}
+
+}  // namespace
+
+void Admission::enqueue(Age age, Host& host, Priority priority) {
+  lines_[static_cast<std::size_t>(priority)][&host].insert(age);
+  ++queued_;
+}
+
+void Admission::remove(Age age, Host& host, Priority priority) {
+  Lines& lines = lines_[static_cast<std::size_t>(priority)];
+  const auto line = lines.find(&host);
+  if (line == lines.end()) return;
+  queued_ -= line->second.erase(age);
+  if (line->second.empty()) lines.erase(line);
+}
+
+void Admission::promote(Age age, Host& host, Priority from) {
+  remove(age, host, from);
+  enqueue(age, host, Priority::demand);
+}
+
+bool Admission::may_start(const Host& host, bool demand, TimePoint now) const noexcept {
+  if (host.paused_until() > now || !host.breaker().admits(now)) return false;
+  unsigned limit = host.limit();
+  if (!host.breaker().trusted()) limit = std::min(limit, std::max(slots_ / 2, 1u));
+  return room(host.running(), limit, demand);
+}
+
+unsigned Admission::part() const noexcept {
+  const Lines& demand = lines_[static_cast<std::size_t>(Priority::demand)];
+  const auto waiting =
+      std::ranges::count_if(demand, [](const auto& line) { return line.first->running() == 0; });
+  const auto hosts = hosts_running_ + static_cast<unsigned>(waiting);
+  return std::max(slots_ / std::max(hosts, 1u), 1u);
+}
+
+std::optional<Admission::Age> Admission::next(TimePoint now) {
+  const unsigned fair = part();
+  for (std::size_t i = 0; i < lines_.size(); ++i) {
+    const auto priority = static_cast<Priority>(i);
+    const bool demand = priority == Priority::demand;
+    if (!room(running_, slots_, demand)) return {};
+
+    Host* chosen = nullptr;
+    std::pair<bool, Age> best;  // has its part already; age
+    for (const auto& [host, ages] : lines_[i]) {
+      const std::pair<bool, Age> here{host->running() >= fair, *ages.begin()};
+      if ((chosen && best < here) || !may_start(*host, demand, now)) continue;
+      chosen = host;
+      best = here;
+    }
+    if (!chosen) continue;
+    remove(best.second, *chosen, priority);
+    if (chosen->running() == 0) ++hosts_running_;
+    chosen->started(now);
+    ++running_;
+    return best.second;
+  }
+  return {};
+}
+
+void Admission::ended(Host& host) noexcept {
+  host.ended();
+  if (host.running() == 0) --hosts_running_;
+  --running_;
+}
+
+std::optional<TimePoint> Admission::wake_at(TimePoint now) const {
+  std::optional<TimePoint> first;
+  for (const Lines& lines : lines_) {
+    for (const auto& [host, ages] : lines) {
+      const TimePoint at =
+          std::max(host->paused_until(), host->breaker().next_trial().value_or(TimePoint::min()));
+      if (at > now) first = std::min(first.value_or(TimePoint::max()), at);
+    }
+  }
+  return first;
+}
+
+std::vector<Admission::Age> Admission::waiting_for(Host& host) const {
+  std::vector<Age> ages;
+  for (const Lines& lines : lines_) {
+    const auto line = lines.find(&host);
+    if (line != lines.end()) ages.insert(ages.end(), line->second.begin(), line->second.end());
+  }
+  return ages;
+}
+
+bool Admission::starved(TimePoint now) const {
+  if (running_ < slots_) return false;
+  const unsigned fair = part();
+  const Lines& demand = lines_[static_cast<std::size_t>(Priority::demand)];
+  return std::ranges::any_of(demand, [&](const auto& line) {
+    return line.first->running() < fair && may_start(*line.first, true, now);
+  });
+}
+
+}  // namespace skimfs::fetch

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+//
+// Who may start an exchange now.
+//
+// Each running exchange has one socket, and idle sockets give way to new ones (curl_transport), so
+// a cap on exchanges is a cap on sockets.  Pure; one thread.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <vector>
+
+#include "fetch/clock.h"
+#include "fetch/fetcher.h"
+#include "fetch/host_state.h"
+
+namespace skimfs::fetch {
+
+// Orders wait here by priority, then by age.  An order of a host that is full, paused or behind its
+// breaker does not hold up those behind it.  A quarter of all slots, and of each host's, is kept
+// for demand.  Hosts share: one with less than its part of the slots goes before one with more, and
+// one that has not answered yet, or no longer, starts no more than fill half of them.
+class Admission {
+ public:
+  using Age = std::uint64_t;  // names a waiting order; smaller is older
+
+  explicit Admission(unsigned slots) : slots_(slots) {}
+
+  void enqueue(Age age, Host& host, Priority priority);
+  // Both: `age` waits for `host` with that priority.
+  void remove(Age age, Host& host, Priority priority);
+  void promote(Age age, Host& host, Priority from);
+
+  // The order to start now; its slots are taken until ended().  Empty when none may.
+  std::optional<Age> next(TimePoint now);
+  void ended(Host& host) noexcept;
+
+  // When the first pause ends, or the first trial is due, that a waiting order waits for; empty
+  // when none does.
+  std::optional<TimePoint> wake_at(TimePoint now) const;
+
+  // Those that wait for `host`.
+  std::vector<Age> waiting_for(Host& host) const;
+  // A demanded order waits though its host could take it and has less than its part of the slots.
+  bool starved(TimePoint now) const;
+  // Slots for each host with something to do, if all took the same.
+  unsigned part() const noexcept;
+
+  unsigned running() const noexcept { return running_; }
+  std::size_t queued() const noexcept { return queued_; }
+
+ private:
+  using Lines = std::map<Host*, std::set<Age>>;  // never an empty set
+
+  bool may_start(const Host& host, bool demand, TimePoint now) const noexcept;
+
+  unsigned slots_;
+  unsigned running_ = 0;
+  unsigned hosts_running_ = 0;  // hosts with something running
+  std::size_t queued_ = 0;
+  std::array<Lines, 4> lines_;  // by Priority
+};
+
+}  // namespace skimfs::fetch

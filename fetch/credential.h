@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+//
+// What shows a server who asks, and which servers may see it.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "fetch/range.h"
+#include "fetch/result.h"
+#include "fetch/url.h"
+
+namespace skimfs::fetch {
+
+// Immutable, shared by the requests that carry it.  Never shown, logged or kept anywhere else.
+struct Credential {
+  std::vector<std::string> headers = {};   // "Name: value"
+  std::string certificate = {}, key = {};  // paths of PEM files; empty: no client certificate
+  // "PROVIDER1:PROVIDER2:REGION:SERVICE" of CURLOPT_AWS_SIGV4(3), signed as `user` with `password`;
+  // empty: nothing is signed.
+  std::string signature = {};
+  std::string user = {}, password = {};
+};
+
+// A credential and the servers it is for, which may both become others at any time.  Any thread.
+struct Profile {
+  // What may be sent there; null while there is none.  Empty: the profile does not cover the URL.
+  virtual std::optional<std::shared_ptr<const Credential>> credential(const Url& url) const = 0;
+  virtual ~Profile() = default;
+};
+
+// What a request to `target` carries that is made for an object at `origin`, one of its sources;
+// null: nothing.  Whoever names a profile is never served as somebody who names none: errors are
+// Errc::denied where the profile does not cover the origin or has no credential.  To a target that
+// it does not cover, such as the far end of a redirect, nothing is carried.
+Result<std::shared_ptr<const Credential>> credential_for(const Object& object, const Url& origin,
+                                                         const Url& target);
+
+}  // namespace skimfs::fetch

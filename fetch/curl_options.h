@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+//
+// What every exchange asks of libcurl, and what its results mean.  Only curl_transport.cc includes
+// this.
+#pragma once
+
+#include <memory>
+
+#include "fetch/credential.h"
+#include "fetch/curl_handle.h"
+#include "fetch/fetcher.h"
+#include "fetch/transport.h"
+
+namespace skimfs::fetch {
+
+// Throws std::runtime_error with the option's name: this libcurl lacks it.
+void check(CURLcode code, const char* option);
+
+#define SKIMFS_SET(easy, option, value) \
+  ::skimfs::fetch::check(curl_easy_setopt(easy, option, value), #option)
+
+void init_libcurl_once();
+
+// The protocols, limits and trust of every exchange.
+void set_common(CURL* easy, const FetchLimits& limits);
+
+// Signature and client certificate of this and the following exchanges; null: none.  Its headers
+// are the caller's.  false: no memory.
+bool set_credential(CURL* easy, const Credential* credential) noexcept;
+
+// Of names and TLS sessions.  Throws std::bad_alloc.
+std::shared_ptr<CURLSH> make_share();
+
+Fault fault_of(CURLcode code) noexcept;
+
+}  // namespace skimfs::fetch

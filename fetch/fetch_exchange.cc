@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: MIT
+//
+// What an exchange tells, and what its connection is worth once nobody wants the body.
+#include <algorithm>
+
+#include "fetch/fetch_order.h"
+
+namespace skimfs::fetch {
+namespace {
+
+// A connection is worth so much of a body that nobody wants at the least, and at the most: below
+// it, receiving the rest is cheaper than a new connection and its slow start.
+constexpr std::uint64_t kDrainLeast = 256 * 1024;
+constexpr std::uint64_t kDrainMost = 4 * 1024 * 1024;
+// What the first receive of a probe's answer may bring anyway.
+constexpr std::uint64_t kDrainProbe = 16 * 1024;
+// An unwanted body of undeclared length.
+constexpr std::uint64_t kDrainUndeclared = 16 * 1024;
+constexpr std::chrono::seconds kDrainTime{2};
+
+// What a new connection would cost instead, handshake and slow start, in bytes of this one.
+std::uint64_t worth_draining(const HostPace& pace) noexcept {
+  constexpr double kRoundTrips = 4;
+  const double seconds = std::chrono::duration<double>(pace.first_byte).count() * kRoundTrips;
+  const double bytes = std::min(seconds * pace.rate, double{kDrainMost});
+  return std::max(kDrainLeast, static_cast<std::uint64_t>(bytes));
+}
+
+}  // namespace
+
+void FetchLoop::on_connected(Attempt& attempt, bool reused, bool public_peer) {
+  attempt.host.peer_is_public = public_peer;
+  attempt.sent = true;
+  attempt.reused = reused;
+  attempt.progressed = clock_.now();
+  if (reused) {
+    ++attempt.host.reused;
+    ++reused_;
+  }
+  if (attempt.order)
+    watch(*attempt.order);
+  else
+    attempt.drain_until = attempt.progressed + limits_.first_byte_timeout;  // a trial left alone
+}
+
+bool FetchLoop::on_head(Attempt& attempt, const ResponseHead& head) {
+  heard(attempt);
+  if (!attempt.order) return false;
+  const TimePoint now = clock_.now();
+  if (trouble_of(head.status, Errc::server_failed, "").kind == Trouble::Kind::transient) {
+    host_failed(attempt);
+  } else {
+    attempt.host.health.good();
+    if (attempt.sent) attempt.host.health.answered(now - attempt.progressed, now);
+  }
+  attempt.first_byte = now - attempt.progressed;
+  attempt.progressed = now;
+  if (is_redirect(head.status) && head.count("Location") == 1) {
+    redirected(detach(attempt), head.value("Location"));
+    return drain_all(attempt, head);
+  }
+  return attempt.order->sink ? on_range_head(attempt, head) : on_probe_head(attempt, head);
+}
+
+bool FetchLoop::on_range_head(Attempt& attempt, const ResponseHead& head) {
+  Order& order = *attempt.order;
+  auto slice = accept(head, attempt.asked, order.sink->expect(order.at), order.whole);
+  if (!slice) return refused(attempt, head, slice.error());
+  if (!order.sink->begin(order.at, slice->seen, slice->counted)) {
+    mismatched(detach(attempt), slice->seen, head.status);
+    return drain_all(attempt, head);
+  }
+  attempt.host.good();
+  attempt.host.pace->note_first_byte(attempt.first_byte, attempt.progressed);
+  order.pace->note_first_byte(attempt.first_byte, attempt.progressed);
+  if (order.source().plain) attempt.host.never_condition();
+  learn_target(order);
+  resolved(order);
+  order.source().suspect.reset();
+  attempt.accepted = attempt.window = attempt.progressed;
+  attempt.slice = *std::move(slice);
+  watch(order);
+  return true;
+}
+
+bool FetchLoop::on_probe_head(Attempt& attempt, const ResponseHead& head) {
+  const auto seen = accept_probe(head);
+  if (!seen) return refused(attempt, head, seen.error());
+  attempt.host.good();
+  Order& order = detach(attempt);
+  learn_target(order);
+  finish(order, {}, *seen);
+  return drain_all(attempt, head);
+}
+
+bool FetchLoop::on_body(Attempt& attempt, std::span<const std::byte> bytes) {
+  if (!attempt.order) {
+    if (bytes.size() > attempt.drain_left) return false;
+    attempt.drain_left -= bytes.size();
+    return true;
+  }
+  const Slice& slice = *attempt.slice;
+  const std::uint64_t at = attempt.received;
+  attempt.received += bytes.size();
+  attempt.progressed = clock_.now();
+  heard(attempt);
+  if (attempt.received > slice.body) {
+    Order& order = detach(attempt);
+    failed(order, trouble_of(206, Errc::bad_response, "long_body"), 0, "more bytes than declared");
+    return false;
+  }
+
+  const std::uint64_t from = std::clamp(slice.skip, at, attempt.received);
+  const std::uint64_t to = std::clamp(slice.skip + slice.length, at, attempt.received);
+  RangeSink::Took took = RangeSink::Took::more;
+  if (from < to) {
+    took = attempt.order->sink->take(bytes.subspan(from - at, to - from));
+    bytes_ += to - from;
+  }
+  const std::uint64_t left = slice.body - attempt.received;
+  switch (took) {
+    case RangeSink::Took::enough:
+      finish(detach(attempt), std::make_error_code(std::errc::operation_canceled));
+      return drain(attempt, left);
+    case RangeSink::Took::corrupt:
+      failed(detach(attempt),
+             {.error = Errc::digest_mismatch,
+              .what = "digest_mismatch",
+              .kind = Trouble::Kind::violation,
+              .connection_lost = true},
+             0, {});
+      return false;
+    case RangeSink::Took::more:
+      break;
+  }
+  // What brings bytes may go on: stalls and slowness end it, and readers have deadlines of their
+  // own.
+  attempt.order->deadline = attempt.progressed + limits_.order_timeout;
+  if (!slice.counted || to < slice.skip + slice.length) return true;
+  part_done(detach(attempt), attempt);
+  return drain(attempt, left);
+}
+
+void FetchLoop::on_end(Attempt& attempt, const ExchangeEnd& end) {
+  if (attempt.order) {
+    Order& order = detach(attempt);
+    const bool whole = attempt.slice && attempt.received == attempt.slice->body;
+    if (end.fault == Fault::none && whole) {
+      part_done(order, attempt);
+    } else {
+      // A body that ends with its connection ends "well" wherever it is cut.
+      const Fault fault = end.fault == Fault::none && attempt.slice ? Fault::short_body : end.fault;
+      if (fault == Fault::connect || fault == Fault::connect_timeout)
+        attempt.host.pushed_back(Host::Why::away, attempt.began, clock_.now());
+      Trouble trouble = trouble_of(fault);
+      trouble.reused = attempt.reused;
+      const bool ours = fault == Fault::local || fault == Fault::address;
+      if (!ours && !nobodys_fault(trouble)) host_failed(attempt);
+      judge(attempt, trouble);
+      failed(order, trouble, 0, end.detail);
+    }
+  } else if (attempt.trial && !attempt.heard) {
+    Trouble trouble = trouble_of(end.fault);
+    judge(attempt, trouble);
+  }
+  release(attempt);
+}
+
+// ------------------------------------------------------------------------------------- attempts
+
+FetchLoop::Order& FetchLoop::detach(Attempt& attempt) noexcept {
+  Order& order = *attempt.order;
+  attempt.order = nullptr;
+  order.attempt = nullptr;
+  order.state = Order::State::waiting;
+  return order;
+}
+
+bool FetchLoop::drain(Attempt& attempt, std::uint64_t left) noexcept {
+  if (left > (attempt.probe ? kDrainProbe : worth_draining(attempt.host.pace->get()))) return false;
+  attempt.drain_left = left;
+  attempt.drain_until = clock_.now() + kDrainTime;
+  return true;
+}
+
+bool FetchLoop::drain_all(Attempt& attempt, const ResponseHead& head) noexcept {
+  if (attempt.head_only) return drain(attempt, 0);
+  return drain(attempt, body_length(head).value_or(kDrainUndeclared));
+}
+
+void FetchLoop::release(Attempt& attempt) noexcept {
+  if (attempt.trial) attempt.host.breaker().trial_over();
+  admission_.ended(attempt.host);
+  attempts_.erase(attempt.self);
+}
+
+void FetchLoop::abort(Attempt& attempt) noexcept {
+  transport_.abort(attempt);
+  release(attempt);
+}
+
+void FetchLoop::end_slow_drains() {
+  const TimePoint now = clock_.now();
+  for (auto next = attempts_.begin(); next != attempts_.end();) {
+    Attempt& attempt = *next++;
+    if (attempt.order || attempt.drain_until > now) continue;
+    if (attempt.trial && !attempt.heard) {
+      Trouble trouble = silence();
+      judge(attempt, trouble);
+    }
+    abort(attempt);
+  }
+}
+
+}  // namespace skimfs::fetch

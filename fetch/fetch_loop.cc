@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: MIT
+//
+// The life of every order.
+#include "fetch/fetch_loop.h"
+
+#include <algorithm>
+
+#include "fetch/fetch_order.h"
+#include "fetch/header_parse.h"
+
+namespace skimfs::fetch {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr std::size_t kMostRemembered = 1024;
+constexpr std::size_t kMostHosts = 1024;
+constexpr std::size_t kMostEarly = 64;
+
+}  // namespace
+
+FetchLoop::FetchLoop(const FetchLimits& limits, const Clock& clock, FetchObserver& observer,
+                     HostTable& hosts, Transport& transport, std::uint64_t seed)
+    : limits_(limits),
+      clock_(clock),
+      observer_(observer),
+      hosts_(hosts),
+      transport_(transport),
+      admission_(limits.connections),
+      redirects_(kMostRemembered),
+      random_(seed) {}
+
+FetchLoop::~FetchLoop() { stop(); }
+
+// ---------------------------------------------------------------------------------- coming in
+
+void FetchLoop::add(RangeOrder wanted) {
+  auto order = std::make_unique<Order>();
+  order->id = wanted.id;
+  order->object = std::move(wanted.object);
+  order->range = wanted.range;
+  order->whole = wanted.whole;
+  order->fresh = wanted.fresh;
+  order->priority = wanted.priority;
+  order->sink = std::move(wanted.sink);
+  adopt(std::move(order));
+}
+
+void FetchLoop::add(ProbeOrder wanted) {
+  auto order = std::make_unique<Order>();
+  order->id = wanted.id;
+  order->object = std::move(wanted.object);
+  order->probe = std::move(wanted.sink);
+  order->timeout = wanted.timeout;
+  adopt(std::move(order));
+}
+
+void FetchLoop::adopt(std::unique_ptr<Order> owned) {
+  Order& order = *owned;
+  order.age = next_age_++;
+  orders_.emplace(order.age, std::move(owned));
+  if (order.id != 0) ages_.emplace(order.id, order.age);
+  order.deadline = clock_.now() + order_time(order);
+  set_timer(order, order.deadline);
+  if (stopped_) return finish(order, std::make_error_code(std::errc::operation_canceled));
+  if (std::ranges::find(early_, order.id) != early_.end()) order.priority = Priority::demand;
+
+  if (!read_sources(order)) return finish(order, make_error_code(Errc::bad_response));
+  const auto first = choose_source(order);
+  if (!first) return finish(order, preferred_error(order));
+  turn_to(order, first->source);
+  const Url& preferred = order.sources.front().url;
+  order.pace =
+      order.target == preferred ? order.host->pace : hosts_.paces().at(preferred.host_port());
+  scout_others(order);
+  enqueue(order);
+}
+
+// Whoever sets a time of its own has something else to do after it: half of a request's is left.
+Duration FetchLoop::order_time(const Order& order) const {
+  const Duration most = limits_.order_timeout;
+  return order.timeout == std::chrono::seconds::max() ? most
+                                                      : std::min<Duration>(order.timeout, most / 2);
+}
+
+void FetchLoop::promote(OrderId id) {
+  if (id == 0) return;
+  // Whoever made the order may still be about to submit it, or another of the same id.
+  early_.push_back(id);
+  if (early_.size() > kMostEarly) early_.pop_front();
+  const auto [first, last] = ages_.equal_range(id);
+  std::vector<Age> impatient;
+  for (auto age = first; age != last; ++age) {
+    Order& order = *orders_.at(age->second);
+    if (order.state == Order::State::queued && order.priority != Priority::demand)
+      admission_.promote(order.age, *order.host, order.priority);
+    order.priority = Priority::demand;
+    if (order.awaits) impatient.push_back(order.age);
+  }
+  for (const Age age : impatient) lose_patience(age);  // which may end this order and others
+}
+
+void FetchLoop::aim(Order& order, Url target) {
+  if (order.host) --order.host->orders;
+  order.host = &hosts_.at(target.host_port());
+  ++order.host->orders;
+  order.target = std::move(target);
+}
+
+void FetchLoop::enqueue(Order& order) {
+  const Breaker::State doubt = order.host->breaker().state();
+  // Speculation does not wait for a host that may be gone.
+  if (doubt != Breaker::State::closed && !demanded(order))
+    return finish(order, std::make_error_code(std::errc::operation_canceled));
+  if (patient(order)) return await_connection(order);
+  order.state = Order::State::queued;
+  order.patience = clock_.now() + Breaker::kPatience;
+  set_timer(order, doubt == Breaker::State::open ? order.patience : order.deadline);
+  admission_.enqueue(order.age, *order.host, order.priority);
+}
+
+// ------------------------------------------------------------------------------------- going out
+
+void FetchLoop::advance() {
+  while (!timers_.empty() && timers_.begin()->first <= clock_.now())
+    on_timer(*orders_.at(timers_.begin()->second));
+  end_slow_drains();
+  reconsider();
+  do {
+    while (const auto age = admission_.next(clock_.now())) launch(*orders_.at(*age));
+  } while (make_room());
+  hosts_.forget_idle(kMostHosts, clock_.now());
+}
+
+void FetchLoop::launch(Order& order) {
+  const std::uint64_t kept = order.sink ? order.sink->kept() : 0;
+  const bool complete = order.sink && kept >= order.range.length();
+  const bool trial = order.host->breaker().state() != Breaker::State::closed;
+  if (complete || (order.sink && !order.sink->useful()) || (trial && !demanded(order))) {
+    if (trial) order.host->breaker().trial_over();
+    admission_.ended(*order.host);
+    return finish(
+        order, complete ? std::error_code{} : std::make_error_code(std::errc::operation_canceled));
+  }
+  const auto credential = credential_for(*order.object, order.origin(), order.target);
+  if (!credential) {
+    if (trial) order.host->breaker().trial_over();
+    admission_.ended(*order.host);
+    order.state = Order::State::waiting;
+    return failed(order, {.error = credential.error(), .what = "auth"}, 0,
+                  "the profile does not cover this URL, or cannot be read");
+  }
+  Attempt& attempt = attempts_.emplace_back(*this, order, clock_.now());
+  attempt.self = std::prev(attempts_.end());
+  attempt.trial = trial;
+  attempt.asked = {order.range.first + kept, order.range.last};
+  order.attempt = &attempt;
+  order.state = Order::State::running;
+  ++order.attempts;
+  ++requests_;
+  transport_.start(request_for(attempt, *credential), attempt);
+}
+
+WireRequest FetchLoop::request_for(Attempt& attempt, std::shared_ptr<const Credential> credential) {
+  const Order& order = *attempt.order;
+  WireRequest request;
+  request.credential = std::move(credential);
+  request.public_only = must_be_public(order);
+  request.url = order.target.text();
+  request.host_port = order.target.host_port();
+  request.fresh = order.source().fresh;
+  request.head_only = order.source().by_head;
+  if (!order.sink && !request.head_only) request.headers.emplace_back("Range: bytes=0-0");
+  if (order.sink && !order.whole)
+    request.headers.emplace_back("Range: bytes=" + std::to_string(attempt.asked.first) + '-' +
+                                 std::to_string(attempt.asked.last));
+  // A coded representation has other bytes at other places.
+  request.headers.emplace_back("Accept-Encoding: identity");
+  if (!limits_.user_agent.empty())
+    request.headers.emplace_back("User-Agent: " + limits_.user_agent);
+  attempt.conditional = add_condition(order, request);
+  return request;
+}
+
+// Where a server of the whole Internet leads must be such a one, too: else it could have our network
+// asked for it.  What the manifest itself names is the operator's business.
+bool FetchLoop::must_be_public(const Order& order) {
+  if (limits_.private_addresses || order.target == order.origin()) return false;
+  return order.from_public || hosts_.at(order.origin().host_port()).peer_is_public;
+}
+
+// Conditions only spare a useless body; acceptance never relies on them.  A probe wants to hear of
+// any version, so it carries none; If-Range would bring the whole new object.
+bool FetchLoop::add_condition(const Order& order, WireRequest& request) const {
+  if (!order.sink || order.source().plain || !order.host->conditional()) return false;
+  const Version expect = order.sink->expect(order.at);
+  if (is_strong_etag(expect.etag)) {
+    request.headers.emplace_back("If-Match: " + expect.etag);
+    return true;
+  }
+  if (!expect.last_modified) return false;
+  request.headers.emplace_back("If-Unmodified-Since: " + format_http_date(*expect.last_modified));
+  return true;
+}
+
+// ---------------------------------------------------------------------------------- stop, status
+
+void FetchLoop::stop() noexcept {
+  stopped_ = true;
+  while (!attempts_.empty()) {
+    Attempt& attempt = attempts_.front();
+    if (attempt.order) detach(attempt);
+    abort(attempt);
+  }
+  while (!orders_.empty())
+    finish(*orders_.begin()->second, std::make_error_code(std::errc::operation_canceled));
+}
+
+FetchStatus FetchLoop::status() const {
+  FetchStatus status;
+  for (const auto& [name, host] : hosts_.all()) {
+    status.hosts.push_back(host.status(clock_.now()));
+    status.connections_idle += status.hosts.back().idle;
+  }
+  status.connections_open = hosts_.open();
+  status.connections_peak = hosts_.peak();
+  status.connections_opened = hosts_.opened_ever();
+  status.connections_reused = reused_;
+  status.orders_running = static_cast<unsigned>(
+      std::ranges::count_if(orders_, [](const auto& entry) { return entry.second->attempt; }));
+  status.orders_queued = static_cast<unsigned>(orders_.size()) - status.orders_running;
+  status.requests = requests_;
+  status.retries = retries_;
+  status.errors = errors_;
+  status.redirects = followed_;
+  status.mirror_switches = switches_;
+  status.bytes_received = bytes_;
+  status.network_changes = network_changes_;
+  return status;
+}
+
+void FetchLoop::report(const Host& host, const char* what, std::error_code error,
+                       std::string_view detail) noexcept {
+  observer_.on_event({.what = what, .host = host.name(), .error = error, .detail = detail});
+}
+
+void FetchLoop::report(const Order& order, const char* what, int status, std::error_code error,
+                       milliseconds wait, std::string_view detail) noexcept {
+  observer_.on_event({.what = what,
+                      .url = redact(order.origin().text()),
+                      .host = order.host ? std::string_view(order.host->name()) : "",
+                      .range = order.range,
+                      .http_status = status,
+                      .error = error,
+                      .attempt = order.attempts,
+                      .wait = wait,
+                      .detail = detail});
+}
+
+}  // namespace skimfs::fetch

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: MIT
+//
+// The life of every order: admission, attempt, head, acceptance, sink, retry, finish.
+//
+// No thread of its own, never sleeps, holds no lock: one thread calls advance() and
+// Transport::poll() in turn, and the transport calls back from inside poll().
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <list>
+#include <map>
+#include <memory>
+#include <optional>
+#include <random>
+#include <set>
+#include <string>
+#include <unordered_map>
+
+#include "fetch/accept.h"
+#include "fetch/admission.h"
+#include "fetch/clock.h"
+#include "fetch/credential.h"
+#include "fetch/fetcher.h"
+#include "fetch/host_state.h"
+#include "fetch/mirror_choice.h"
+#include "fetch/redirect.h"
+#include "fetch/retry_policy.h"
+#include "fetch/single_flight.h"
+#include "fetch/transport.h"
+#include "fetch/url.h"
+
+namespace skimfs::fetch {
+
+class FetchLoop {
+ public:
+  // All references outlive the loop.  `seed`: of the jitter between retries.
+  FetchLoop(const FetchLimits& limits, const Clock& clock, FetchObserver& observer,
+            HostTable& hosts, Transport& transport, std::uint64_t seed);
+  ~FetchLoop();
+
+  void add(RangeOrder order);
+  void add(ProbeOrder order);
+  void promote(OrderId id);
+
+  // The machine is on another network, or slept; `why` in a word, for the log.  Whoever waits goes
+  // on over new connections; what still brings bytes is left alone.  Never from inside poll().
+  void network_changed(const char* why);
+
+  // Does what is due and starts what may start.  Never from inside poll().
+  void advance();
+  // When advance() is due though nothing happens; TimePoint::max() for never.
+  TimePoint wake_at() const;
+
+  // Finishes every sink, present and later, with operation_canceled.
+  void stop() noexcept;
+
+  FetchStatus status() const;
+
+ private:
+  using Age = Admission::Age;
+  struct Order;
+  class Attempt;
+
+  // What becomes of an order that goes on, or the error it ends with.
+  struct Next {
+    std::error_code end = {};
+    std::size_t source = 0;
+    Duration wait{};
+  };
+
+  void adopt(std::unique_ptr<Order> order);
+  Duration order_time(const Order& order) const;
+  void aim(Order& order, Url target);
+  void enqueue(Order& order);
+  void launch(Order& order);
+  WireRequest request_for(Attempt& attempt, std::shared_ptr<const Credential> credential);
+  bool must_be_public(const Order& order);
+  bool add_condition(const Order& order, WireRequest& request) const;
+
+  // Which connection (fetch_patience.cc).
+  bool patient(const Order& order) const;
+  void await_connection(Order& order);
+  void forget_patient(Order& order);
+  void lose_patience(Age age);
+  void connection_free(const Host& host);
+
+  // Which source (fetch_sources.cc).
+  static bool read_sources(Order& order);
+  const Url& expected_target(const Order& order, const Url& url) const;
+  bool ailing(const Host& host) const noexcept;
+  Prospect prospect(const Order& order, std::size_t source) const;
+  std::optional<Choice> choose_source(const Order& order) const;
+  void turn_to(Order& order, std::size_t source);
+  Next next_step(const Order& order) const;
+  void proceed(Order& order, const Next& next);
+  void switch_to(Order& order, std::size_t source);
+  static std::error_code preferred_error(const Order& order);
+  static void refuse(Order& order);
+  void host_failed(const Attempt& attempt);
+  void reconsider();
+  void scout_others(const Order& order);
+
+  // Hosts that say nothing (fetch_silence.cc).
+  static bool demanded(const Order& order);
+  void heard(Attempt& attempt);
+  void judge(Attempt& attempt, Trouble& trouble);
+  void break_off(Host& host);
+  static bool may_have_moved(const Order& order);
+  void give_up(Order& order);
+  void pass_over(Order& order, std::error_code why, const char* what, std::string_view detail);
+  void leave_trial(Order& order);
+  bool yields(const Attempt& attempt) const noexcept;
+  bool make_room();
+
+  // Redirect targets that expired (fetch_reresolve.cc).
+  void reresolve(Order& order);
+  void learn_target(const Order& order);
+  void resolved(Order& order);
+  void unresolved(Order& order, std::error_code outcome);
+
+  void on_connected(Attempt& attempt, bool reused, bool public_peer);
+  bool on_head(Attempt& attempt, const ResponseHead& head);
+  bool on_range_head(Attempt& attempt, const ResponseHead& head);
+  bool on_probe_head(Attempt& attempt, const ResponseHead& head);
+  bool on_body(Attempt& attempt, std::span<const std::byte> bytes);
+  void on_end(Attempt& attempt, const ExchangeEnd& end);
+
+  // Each of these settles what becomes of an order whose attempt is over.
+  void redirected(Order& order, std::string_view location);
+  bool refused(Attempt& attempt, const ResponseHead& head, const Refusal& refusal);
+  bool another_way(Order& order, const Attempt& attempt, int status, Errc code);
+  void back_to_origin(Order& order);
+  void mismatched(Order& order, const Version& seen, int status);
+  void part_done(Order& order, const Attempt& attempt);
+  void failed(Order& order, Trouble trouble, int status, std::string_view detail);
+  bool charge(Host& host, const Trouble& trouble, Retry& retry) const;
+  void count_retry(const Order& order, const Next& next);
+  void finish(Order& order, std::error_code outcome, const Version& seen = {});
+
+  // Takes the order off its attempt, which from now on only drains or dies.
+  Order& detach(Attempt& attempt) noexcept;
+  // Whether it is worth receiving the rest of a body nobody wants, to keep the connection.
+  bool drain(Attempt& attempt, std::uint64_t left) noexcept;
+  bool drain_all(Attempt& attempt, const ResponseHead& head) noexcept;
+  void release(Attempt& attempt) noexcept;
+  void abort(Attempt& attempt) noexcept;
+
+  void set_timer(Order& order, TimePoint at);
+  void on_timer(Order& order);
+  void on_deadline(Order& order);
+  void watch(Order& order);
+  const char* too_slow(Attempt& attempt, TimePoint now, TimePoint& again) const;
+  void end_slow_drains();
+
+  void report(const Host& host, const char* what, std::error_code error,
+              std::string_view detail) noexcept;
+  void report(const Order& order, const char* what, int status, std::error_code error,
+              std::chrono::milliseconds wait, std::string_view detail) noexcept;
+
+  const FetchLimits limits_;
+  const Clock& clock_;
+  FetchObserver& observer_;
+  HostTable& hosts_;
+  Transport& transport_;
+  Admission admission_;
+  RedirectMemory redirects_;
+  SingleFlight reresolving_;  // by origin
+  std::mt19937_64 random_;
+  bool stopped_ = false;
+  bool reconsider_ = false;  // a host failed: who queues for it may do better elsewhere
+
+  Age next_age_ = 1;
+  std::unordered_map<Age, std::unique_ptr<Order>> orders_;
+  std::unordered_multimap<OrderId, Age> ages_;  // of orders that have an id
+  std::deque<OrderId> early_;                   // promoted before they came, oldest first
+  std::set<std::pair<TimePoint, Age>> timers_;  // one for each order
+  std::list<Attempt> attempts_;
+  std::map<const Host*, std::set<Age>> patient_;  // wait for a connection that is there already
+
+  std::uint64_t requests_ = 0, reused_ = 0, retries_ = 0, errors_ = 0, followed_ = 0, bytes_ = 0;
+  std::uint64_t switches_ = 0, network_changes_ = 0;
+};
+
+}  // namespace skimfs::fetch

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT
+//
+// What FetchLoop knows of one order and of one exchange for it.
+//
+// FetchLoop's own; its source files only.
+#pragma once
+
+#include <list>
+#include <memory>
+#include <optional>
+#include <system_error>
+#include <vector>
+
+#include "fetch/fetch_loop.h"
+
+namespace skimfs::fetch {
+
+constexpr std::chrono::milliseconds kNoRetry{-1};  // FetchEvent::wait
+// A transfer without a byte for so long is taken for stuck where others wait for its place, or
+// after the network changed.
+constexpr std::chrono::seconds kStuck{2};
+
+struct FetchLoop::Order {
+  // One source as this order has met it.
+  struct Source {
+    Url url;
+    bool out = false;   // asked for the last time
+    TimePoint ready{};  // not before
+    unsigned failures = 0;
+    Tries tries;
+    std::error_code error;           // of the last failure
+    std::optional<Version> suspect;  // what its last mismatch said
+    unsigned mismatches = 0;
+    bool fresh = false;    // trust no connection that was used before
+    bool plain = false;    // without conditions: the host may not bear them
+    bool by_head = false;  // a probe whose range was refused
+  };
+
+  Age age = 0;
+  OrderId id = 0;
+  std::shared_ptr<const Object> object;
+  ByteRange range;
+  bool whole = false;
+  bool fresh = false;  // asked for so: of every source
+  Priority priority = Priority::demand;
+  std::shared_ptr<RangeSink> sink;  // one of these two, or none: a scout
+  std::shared_ptr<ProbeSink> probe;
+
+  enum class State { queued, waiting, running } state = State::waiting;
+  Attempt* attempt = nullptr;  // while running
+  std::chrono::seconds timeout = std::chrono::seconds::max();
+  TimePoint deadline{};
+  TimePoint timer{};
+  TimePoint patience{};          // behind an open breaker
+  const Host* awaits = nullptr;  // whose connection, in patient_
+  bool impatient = false;        // has waited for one
+
+  std::vector<Source> sources;  // as in the object
+  std::shared_ptr<Pace> pace;   // of the preferred one, as those see it who ask for the object
+  std::size_t at = 0;           // the one that is asked
+  Url target;                   // where to ask: the source, or where it redirects to
+  Host* host = nullptr;         // of the target
+  unsigned hops = 0;            // redirects followed to get there
+  bool remembered = false;      // the target comes from an earlier order
+  bool from_public = false;     // a server of the whole Internet has led there, beside the origin
+  std::string question;         // in reresolving_; empty: none
+  bool asks = false;            // it leads there
+
+  unsigned attempts = 0;
+  std::uint64_t kept = 0;  // at the last failure
+  unsigned cuts = 0;       // answers shorter than asked for
+  std::error_code last;    // of the last failure
+
+  Source& source() noexcept { return sources[at]; }
+  const Source& source() const noexcept { return sources[at]; }
+  const Url& origin() const noexcept { return sources[at].url; }
+};
+
+// One exchange for an order; outlives it while it drains.
+class FetchLoop::Attempt final : public Exchange {
+ public:
+  Attempt(FetchLoop& l, Order& o, TimePoint now)
+      : loop(l),
+        order(&o),
+        host(*o.host),
+        probe(!o.sink),
+        head_only(o.source().by_head),
+        began(now),
+        progressed(now) {}
+
+  void connected(bool over_used, bool public_peer) override {
+    loop.on_connected(*this, over_used, public_peer);
+  }
+  bool head(const ResponseHead& head) override { return loop.on_head(*this, head); }
+  bool body(std::span<const std::byte> bytes) override { return loop.on_body(*this, bytes); }
+  void end(const ExchangeEnd& end) override { loop.on_end(*this, end); }
+
+  FetchLoop& loop;
+  Order* order;  // null: drains
+  Host& host;
+  std::list<Attempt>::iterator self;
+
+  const bool probe;
+  const bool head_only;
+  ByteRange asked;
+  bool conditional = false;
+  bool reused = false;
+  bool sent = false;
+  bool trial = false;          // of the host's breaker
+  bool heard = false;          // the host said something
+  std::optional<Slice> slice;  // once a head is accepted
+  std::uint64_t received = 0;  // of the body
+
+  TimePoint began;
+  TimePoint progressed;                  // sent, or last received
+  std::optional<TimePoint> shaken = {};  // when the network changed under it
+  Duration first_byte{};                 // from the request sent to the head
+  TimePoint accepted{};                  // when the head was
+  TimePoint window{};                    // in which the speed is measured
+  std::uint64_t window_start = 0;
+
+  std::uint64_t drain_left = 0;
+  TimePoint drain_until{};
+};
+
+}  // namespace skimfs::fetch

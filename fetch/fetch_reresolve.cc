@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+//
+// Redirect targets that have expired: many orders find out at once, one goes to the origin, and the
+// others follow it to where it finds an answer.
+#include "fetch/error.h"
+#include "fetch/fetch_order.h"
+
+namespace skimfs::fetch {
+
+// Where the origin redirects to is true for a while only.  What the order finds now is believed.
+void FetchLoop::reresolve(Order& order) {
+  order.remembered = false;
+  order.hops = 0;
+  order.from_public = false;
+  const Url* known = redirects_.find(order.origin());
+  if (known && !(*known == order.target)) {  // somebody has asked already
+    aim(order, *known);
+    return enqueue(order);
+  }
+  redirects_.expire(order.origin());
+  aim(order, order.origin());
+  order.question = order.origin().text();
+  order.asks = reresolving_.lead(order.question, order.age);
+  if (order.asks) return enqueue(order);
+  order.state = Order::State::waiting;
+  set_timer(order, order.deadline);
+}
+
+// An accepted answer: where it came from is where to ask.
+void FetchLoop::learn_target(const Order& order) {
+  if (order.target == order.origin())
+    redirects_.forget(order.origin());
+  else
+    redirects_.remember(order.origin(), order.target);
+}
+
+// An accepted answer: those who wait for it go to where it came from.
+void FetchLoop::resolved(Order& order) {
+  if (!order.asks) return;
+  order.asks = false;
+  for (const Age age : reresolving_.end(std::exchange(order.question, {}))) {
+    Order& other = *orders_.at(age);
+    other.question.clear();
+    other.from_public = order.from_public;
+    aim(other, order.target);
+    enqueue(other);
+  }
+}
+
+// The order no longer asks, or waits for who does.  A lasting refusal holds for all; after anything
+// else the next one asks.
+void FetchLoop::unresolved(Order& order, std::error_code outcome) {
+  if (order.question.empty()) return;
+  const std::string question = std::exchange(order.question, {});
+  if (!std::exchange(order.asks, false)) return reresolving_.leave(question, order.age);
+  const bool lasting =
+      outcome == Errc::denied || outcome == Errc::missing || outcome == Errc::redirect_refused;
+  for (const Age age : reresolving_.end(question)) {
+    Order& other = *orders_.at(age);
+    other.question.clear();
+    if (lasting)
+      pass_over(other, outcome, "reresolve", "as another request heard");
+    else
+      reresolve(other);
+  }
+}
+
+}  // namespace skimfs::fetch

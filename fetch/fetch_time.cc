@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT
+//
+// When an order or an exchange has taken too long.
+#include <algorithm>
+
+#include "fetch/fetch_order.h"
+
+namespace skimfs::fetch {
+namespace {
+
+constexpr std::uint64_t kSlowBytesPerSecond = 1024;
+// Who says nothing for so long is avoided by orders that can ask elsewhere.
+constexpr std::chrono::seconds kSilence{4};
+
+}  // namespace
+
+void FetchLoop::set_timer(Order& order, TimePoint at) {
+  timers_.erase({order.timer, order.age});
+  order.timer = std::min(at, order.deadline);
+  timers_.emplace(order.timer, order.age);
+}
+
+void FetchLoop::on_timer(Order& order) {
+  if (order.timer >= order.deadline) return on_deadline(order);
+  switch (order.state) {
+    case Order::State::waiting:
+      forget_patient(order);
+      return proceed(order, next_step(order));
+    case Order::State::running:
+      return watch(order);
+    case Order::State::queued:
+      if (order.host->breaker().state() == Breaker::State::open) return give_up(order);
+      return set_timer(order, order.deadline);
+  }
+}
+
+void FetchLoop::on_deadline(Order& order) {
+  std::error_code outcome = order.last ? order.last : order.host->breaker().cause();
+  if (!outcome) outcome = Errc::timed_out;
+  if (order.state == Order::State::queued && order.host->paused_until() > clock_.now())
+    outcome = Errc::too_busy;
+  if (order.attempt) {
+    Attempt& attempt = *order.attempt;
+    outcome = Errc::timed_out;
+    if (!attempt.slice && clock_.now() - attempt.began >= kSilence) host_failed(attempt);
+    detach(attempt);
+    if (clock_.now() - attempt.began >= kStuck) {
+      Trouble trouble = silence();
+      judge(attempt, trouble);
+    }
+    abort(attempt);
+  }
+  ++errors_;
+  ++order.host->errors;
+  report(order, "deadline", 0, outcome, kNoRetry, {});
+  finish(order, outcome);
+}
+
+// Sets the timer of a running order to when its silence, or its pace, must be judged.
+void FetchLoop::watch(Order& order) {
+  Attempt& attempt = *order.attempt;
+  const TimePoint now = clock_.now();
+  TimePoint again = order.deadline;  // until it is sent: the transport times connecting
+  const char* what = attempt.sent ? too_slow(attempt, now, again) : nullptr;
+  bool blameless = attempt.reused;
+  if (attempt.shaken && attempt.progressed <= *attempt.shaken) {
+    const TimePoint over = *attempt.shaken + kStuck;
+    again = std::min(again, over);
+    if (now >= over) what = "net_change", blameless = true;
+  }
+  if (attempt.trial && !attempt.heard && attempt.host.breaker().state() == Breaker::State::open) {
+    if (now >= order.patience) return leave_trial(order);
+    again = std::min(again, order.patience);
+  }
+  if (!what) return set_timer(order, again);
+  detach(attempt);
+  Trouble trouble{.error = Errc::timed_out,
+                  .what = what,
+                  .kind = Trouble::Kind::transient,
+                  .connection_lost = true,
+                  .reused = blameless,
+                  .silent = !blameless};
+  // Slow is not dead, and neither is who was cut off by our own move.
+  if (!blameless && trouble.what != std::string_view("slow")) host_failed(attempt);
+  judge(attempt, trouble);
+  abort(attempt);
+  failed(order, trouble, 0, {});
+}
+
+// Why it is, in a word; null: it is not, and is looked at again at `again`.
+const char* FetchLoop::too_slow(Attempt& attempt, TimePoint now, TimePoint& again) const {
+  const Duration patience =
+      attempt.slice ? Duration(limits_.stall_timeout) : Duration(limits_.first_byte_timeout);
+  if (now - attempt.progressed >= patience) return attempt.slice ? "stall" : "first_byte_timeout";
+  if (attempt.slice && now - attempt.window >= patience) {
+    const auto least =
+        kSlowBytesPerSecond * static_cast<std::uint64_t>(limits_.stall_timeout.count());
+    if (attempt.received - attempt.window_start < least) return "slow";
+    attempt.window = now;
+    attempt.window_start = attempt.received;
+  }
+  const TimePoint since =
+      attempt.slice ? std::min(attempt.progressed, attempt.window) : attempt.progressed;
+  again = since + patience;
+  return nullptr;
+}
+
+TimePoint FetchLoop::wake_at() const {
+  TimePoint at = timers_.empty() ? TimePoint::max() : timers_.begin()->first;
+  at = std::min(at, admission_.wake_at(clock_.now()).value_or(TimePoint::max()));
+  const bool starved = admission_.starved(clock_.now());
+  for (const Attempt& attempt : attempts_) {
+    if (!attempt.order) at = std::min(at, attempt.drain_until);
+    if (starved && yields(attempt)) at = std::min(at, attempt.progressed + kStuck);
+  }
+  return at;
+}
+
+}  // namespace skimfs::fetch

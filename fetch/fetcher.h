@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: MIT
+//
+// The way in for everybody who wants bytes from the network.
+//
+// Any thread may call; nothing here waits.  A lane (a thread with its FetchLoop and Transport)
+// does the work and calls the sinks.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "fetch/clock.h"
+#include "fetch/net_watch.h"
+#include "fetch/pace.h"
+#include "fetch/range.h"
+
+namespace skimfs::fetch {
+
+// Smaller is sooner.
+enum class Priority : std::uint8_t { demand, next, window, sibling };
+
+// Names one order or a group of orders made together; 0 names none.
+using OrderId = std::uint64_t;
+
+struct RangeOrder {
+  OrderId id = 0;
+  std::shared_ptr<const Object> object;
+  ByteRange range;     // never past the end of the object
+  bool whole = false;  // the range is the whole object and a 200 may answer it
+  Priority priority = Priority::demand;
+  std::shared_ptr<RangeSink> sink;
+  bool fresh = false;  // over no connection that was used before
+};
+
+struct ProbeOrder {
+  OrderId id = 0;
+  std::shared_ptr<const Object> object;
+  std::shared_ptr<ProbeSink> sink;
+  // At most half of order_timeout, unless left alone.
+  std::chrono::seconds timeout = std::chrono::seconds::max();
+};
+
+// Which servers are believed over TLS.
+struct Trust {
+  std::string ca_file = {};       // PEM; instead of the system's
+  std::string ca_directory = {};  // likewise, hashed by openssl-rehash(1)
+  bool verify = true;             // false: any certificate will do
+};
+
+struct FetchLimits {
+  unsigned connections = 64;               // sockets in all
+  unsigned connections_per_host = 16;      // sockets to one host and port
+  std::size_t receive_buffer = 64 * 1024;  // bytes, per running transfer
+  std::chrono::seconds idle_timeout{30};   // an idle socket is closed after this
+  std::chrono::seconds connect_timeout{10};
+  std::chrono::seconds first_byte_timeout{15};
+  std::chrono::seconds stall_timeout{15};
+  std::chrono::seconds order_timeout{60};  // retries included
+  std::string user_agent;
+  Trust trust;
+  bool private_addresses = false;  // a redirect of a public server may lead to them
+  std::string proxy;  // "http://host:port" or https; empty: none, whatever the environment says
+};
+
+struct HostStatus {
+  std::string host;  // "host:port"
+  unsigned open = 0, idle = 0, limit = 0;
+  std::uint64_t opened = 0, reused = 0, closed = 0;
+  std::uint64_t requests = 0, retries = 0, errors = 0;
+  const char* breaker = "closed";       // or "doubtful", "open": breaker.h
+  std::uint64_t breaker_opened = 0;     // times
+  unsigned retry_budget = 0;            // repetitions it bears now
+  std::uint64_t pauses = 0;             // it asked for by Retry-After
+  std::chrono::milliseconds paused{0};  // still to go of the last one
+};
+
+struct FetchStatus {
+  unsigned connections_open = 0, connections_idle = 0, connections_peak = 0;
+  unsigned orders_running = 0, orders_queued = 0;
+  std::uint64_t connections_opened = 0, connections_reused = 0;
+  std::uint64_t requests = 0, retries = 0, errors = 0, redirects = 0;
+  std::uint64_t mirror_switches = 0;  // orders that went on at another source
+  std::uint64_t bytes_received = 0;   // body bytes handed to sinks
+  std::uint64_t network_changes = 0;  // after which connections were made anew
+  std::vector<HostStatus> hosts;
+};
+
+// One notable event, for the log.  Views die with the call.
+struct FetchEvent {
+  const char* what = "";       // "retry", "throttled", "refused", ... one word
+  std::string_view url = {};   // of the transfer; empty: it is about the host, or all of them
+  std::string_view host = {};  // "host:port"
+  ByteRange range = {};
+  int http_status = 0;                // 0: none came
+  std::error_code error = {};         // the cause
+  unsigned attempt = 0;               // counted from 1
+  std::chrono::milliseconds wait{0};  // before the next attempt; negative: there is none
+  std::string_view detail = {};       // what was wanted and what came; remote text, not escaped
+};
+
+// Lane's thread; must not block.
+struct FetchObserver {
+  virtual void on_event(const FetchEvent& event) noexcept = 0;
+
+ protected:
+  ~FetchObserver() = default;
+};
+
+// The seam the file system sees; tests script it.
+struct Fetching {
+  virtual OrderId new_id() noexcept = 0;
+  virtual void fetch(RangeOrder order) = 0;
+  virtual void probe(ProbeOrder order) = 0;
+  // A reader now waits for what this id fetches: treat it as demand.
+  virtual void promote(OrderId id) noexcept = 0;
+  // Of the host an object is asked for at, wherever that leads; it goes on being written.
+  virtual std::shared_ptr<const Pace> pace(const Object& object) = 0;
+
+ protected:
+  ~Fetching() = default;
+};
+
+class Fetcher final : public Fetching {
+ public:
+  // Starts the lane's thread.  Throws std::system_error or std::runtime_error when it cannot.
+  // `clock` and `observer` live longer than the fetcher.
+  Fetcher(FetchLimits limits, const Clock& clock, FetchObserver& observer,
+          std::unique_ptr<NetSource> network = system_net_source());
+  // As stop(); joins.
+  ~Fetcher();
+
+  OrderId new_id() noexcept override;
+  void fetch(RangeOrder order) override;
+  void probe(ProbeOrder order) override;
+  void promote(OrderId id) noexcept override;
+  std::shared_ptr<const Pace> pace(const Object& object) override;
+
+  // Finishes every sink, present and later, with operation_canceled and ends the lane.  Returns
+  // within a second whatever the servers do.
+  void stop() noexcept;
+
+  FetchStatus status() const;
+
+ private:
+  class Lane;
+  std::unique_ptr<Lane> lane_;
+};
+
+// Of the HTTP library that is linked, with its TLS library: "7.88.1 OpenSSL/3.0.11".
+std::string transport_version();
+
+}  // namespace skimfs::fetch

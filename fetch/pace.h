@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+//
+// How far a host is and how fast one connection to it: what read-ahead is sized by.
+//
+// The lane notes, any thread reads.  The least time and the best rate of the last 10 to 20 seconds:
+// a busy lane or a busy server makes both look worse than the path is, and nothing makes them
+// better.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+
+#include "fetch/clock.h"
+
+namespace skimfs::fetch {
+
+struct HostPace {
+  Duration first_byte{};  // from a request sent to its response; zero: nothing is known yet
+  double rate = 0;        // bytes a second on one connection; zero: not known yet
+  bool settled = false;   // the rate is that of a connection past its slow start
+
+  bool known() const noexcept { return first_byte > Duration::zero(); }
+  // Several connections bring more than one.
+  bool capped() const noexcept { return settled && rate < kCappedRate; }
+
+  static constexpr double kCappedRate = 64 << 20;
+};
+
+class Pace {
+ public:
+  HostPace get() const noexcept;  // any thread
+
+  // The lane's thread.
+  void note_first_byte(Duration took, TimePoint now) noexcept;
+  void note_body(std::uint64_t bytes, Duration took, bool settled, TimePoint now) noexcept;
+
+ private:
+  void turn(TimePoint now) noexcept;
+
+  std::atomic<Duration::rep> first_byte_{0};
+  std::atomic<double> rate_{0};
+  std::atomic<bool> settled_{false};
+  // The lane's: the present period and the one before.
+  TimePoint until_{};
+  std::array<HostPace, 2> best_{};
+};
+
+// By "host:port".  Any thread; a leaf lock, asked once for each file that is opened.
+class PaceBook {
+ public:
+  std::shared_ptr<Pace> at(std::string_view host_port);
+  // Forgets, of more than `most`, those nobody holds.
+  void trim(std::size_t most);
+
+ private:
+  std::mutex mutex_;
+  std::map<std::string, std::shared_ptr<Pace>, std::less<>> paces_;  // guarded by mutex_
+};
+
+}  // namespace skimfs::fetch

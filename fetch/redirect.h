@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+//
+// Where a redirect may lead, and where earlier ones led.
+#pragma once
+
+#include <deque>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "fetch/result.h"
+#include "fetch/url.h"
+
+namespace skimfs::fetch {
+
+constexpr unsigned kMostRedirects = 5;
+
+constexpr bool is_redirect(int status) noexcept {
+  return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+}
+
+// The target of one redirect (RFC 9110 section 15.4).  `hops`: redirects followed before this one.
+// Errors: Errc::redirect_refused for one too many, a Location that is none, a scheme other than
+// http and https, and https to http.  Pure.
+Result<Url> follow(const Url& from, std::string_view location, unsigned hops);
+
+// The last known target of a URL.  Always temporary: a target that stops to work has expired and is
+// asked for again.  Bounded; the oldest goes first.  One thread.
+class RedirectMemory {
+ public:
+  explicit RedirectMemory(std::size_t most) : most_(most) {}
+
+  const Url* find(const Url& from) const;  // null too when it has expired
+  void remember(const Url& from, Url target);
+  void expire(const Url& from);
+  bool expired(const Url& from) const;  // and no other one has worked since
+  void forget(const Url& from);
+
+ private:
+  std::size_t most_;
+  struct Target {
+    Url url;
+    bool expired = false;
+  };
+  std::unordered_map<std::string, Target> targets_;
+  std::deque<std::string> order_;  // oldest first
+};
+
+}  // namespace skimfs::fetch

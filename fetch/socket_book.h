@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+//
+// Which sockets are open, for whom, and whether a transfer runs on them.
+//
+// Closes none: that is the transport's.  The lane's thread only.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "fetch/transport.h"
+
+namespace skimfs::fetch {
+
+class SocketBook {
+ public:
+  // `watch` outlives this.
+  explicit SocketBook(SocketWatch& watch) : watch_(watch) {}
+
+  void opened(int socket, const std::string& host_port);
+  void closed(int socket) noexcept;
+  // A transfer runs on it, or none does.  Others than those opened are nobody's business.
+  void runs(int socket, bool running) noexcept;
+
+  std::size_t open() const noexcept { return sockets_.size(); }
+  std::size_t open_to(std::string_view host_port) const noexcept;
+
+  // Ends the connections no transfer runs on, so that whoever holds them sees that they are dead.
+  void end_idle() const noexcept;
+
+ private:
+  struct Entry {
+    std::string host_port;
+    bool running = true;
+  };
+
+  SocketWatch& watch_;
+  std::unordered_map<int, Entry> sockets_;
+};
+
+}  // namespace skimfs::fetch

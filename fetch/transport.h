@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+//
+// One HTTP exchange, without opinions: the seam above libcurl.
+//
+// The lane's thread only, except wake().
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "fetch/response_head.h"
+
+namespace skimfs::fetch {
+
+struct Credential;
+
+struct WireRequest {
+  std::string url;
+  std::string host_port;             // whom its sockets are counted for
+  std::vector<std::string> headers;  // "Name: value", sent as they are
+  bool head_only = false;            // HEAD instead of GET
+  bool fresh = false;                // on a new connection
+  bool public_only = false;          // to an address of the whole Internet (address.h), or not at all
+  std::shared_ptr<const Credential> credential = nullptr;  // null: none
+};
+
+// How an exchange ended, below HTTP.
+enum class Fault {
+  none,             // the response is complete by its own framing
+  stopped,          // head() or body() returned false
+  dns,              // the name does not resolve
+  connect,          // refused, unreachable, reset while connecting
+  connect_timeout,  // no connection in time, name resolution included
+  tls,              // the handshake failed, not about the certificate
+  certificate,      // the peer is not who it says
+  address,          // the peer's address is not public, and was to be
+  reset,            // the connection broke before the response's end, or there was no response
+  short_body,       // the body ended before its declared end
+  protocol,         // not HTTP, or a header that cannot be
+  bad_length,       // a Content-Length that cannot be
+  header_limit,     // more than 64 KiB of header, or more than ten 1xx responses
+  local             // no memory, no file descriptor
+};
+
+struct ExchangeEnd {
+  Fault fault = Fault::none;
+  std::string_view detail;  // the transport's words; dies with the call
+};
+
+// What happens to one exchange.  All calls come from inside Transport::poll(), in this order:
+// [connected], [head, body...], end.  None of them may call start() or abort().
+struct Exchange {
+  // The request is about to be sent.  `reused`: over a connection that carried others before.
+  // `public_peer`: to an address of the whole Internet; false where a proxy stands between.
+  virtual void connected(bool reused, bool public_peer) = 0;
+  // The final response; 1xx ones are not reported.  false: end this, and close the connection.
+  virtual bool head(const ResponseHead& head) = 0;
+  // The next bytes of its body, without transfer coding.  false as in head().
+  virtual bool body(std::span<const std::byte> bytes) = 0;
+  // Exactly once, unless abort() came first.
+  virtual void end(const ExchangeEnd& end) = 0;
+
+ protected:
+  ~Exchange() = default;
+};
+
+// Told of every socket, running or idle.
+struct SocketWatch {
+  virtual void opened(std::string_view host_port) noexcept = 0;
+  virtual void closed(std::string_view host_port) noexcept = 0;
+
+ protected:
+  ~SocketWatch() = default;
+};
+
+struct Transport {
+  // `exchange` lives until its end() or abort().
+  virtual void start(const WireRequest& request, Exchange& exchange) = 0;
+  virtual void abort(Exchange& exchange) noexcept = 0;  // closes the connection; no call follows
+  virtual void poll(std::chrono::milliseconds at_most) = 0;
+  virtual void wake() noexcept = 0;  // any thread: poll() returns soon
+  // The network is another one: no idle connection is used again, names are resolved anew.
+  virtual void network_changed() = 0;
+  virtual ~Transport() = default;
+};
+
+}  // namespace skimfs::fetch

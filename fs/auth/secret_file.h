@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+//
+// A small file that holds a secret, read only where nobody else could have read or written it.
+//
+// Any thread; reads the disk.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+
+namespace skimfs::fs::auth {
+
+// what(): one line, the path and what was wanted, found, to do.  Never any of the contents.
+struct SecretError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+// Tells one content of a file from the next.
+struct FileStamp {
+  std::string path;
+  dev_t device = 0;
+  ino_t inode = 0;
+  std::int64_t size = 0;
+  std::int64_t changed = 0;  // ctime, nanoseconds
+
+  bool still_there() const noexcept;  // stat(2) says the same
+};
+
+struct Secret {
+  std::string text;
+  FileStamp stamp;
+};
+
+// Refuses symbolic links, what is not a regular file, a file of another user than root, the
+// process's own and `also`, permissions for group or others, more than 64 KiB, and a NUL.
+// Throws SecretError.
+Secret read_secret(const std::string& path, uid_t also = 0);
+
+}  // namespace skimfs::fs::auth

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: MIT
+#include "fs/control.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <memory>
+#include <system_error>
+#include <utility>
+
+#include "fs/mount_table.h"
+
+namespace skimfs::fs::control {
+namespace {
+
+constexpr std::size_t kLongestName = 60;  // of a file; a socket's whole path has 107 bytes, unix(7)
+
+std::uint64_t fnv1a(std::string_view text) noexcept {
+  std::uint64_t hash = 0xcbf29ce484222325;
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  return hash;
+}
+
+std::string hex(std::uint64_t value) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string out;
+  for (int shift = 60; shift >= 0; shift -= 4) out.push_back(kDigits[(value >> shift) & 15]);
+  return out;
+}
+
+// As systemd-escape --path does: '/' is '-', what is not plain is \xNN.
+std::string escape(std::string_view path) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  while (path.starts_with('/')) path.remove_prefix(1);
+  if (path.empty()) return "-";
+  std::string out;
+  for (const char c : path) {
+    const auto byte = static_cast<unsigned char>(c);
+    const bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                       c == '_' || (c == '.' && !out.empty());
+    if (c == '/') {
+      out.push_back('-');
+    } else if (plain) {
+      out.push_back(c);
+    } else {
+      out += "\\x";
+      out.push_back(kDigits[byte >> 4]);
+      out.push_back(kDigits[byte & 15]);
+    }
+  }
+  return out;
+}
+
+class Socket {
+ public:
+  Socket() : fd_(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) {}
+  ~Socket() {
+    if (fd_ >= 0) close(fd_);
+  }
+  Socket(Socket&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Socket& operator=(Socket&&) = delete;
+  int get() const noexcept { return fd_; }
+
+  // 0, or an errno value.
+  int connect_to(const std::string& path) const noexcept {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    if (path.size() >= sizeof address.sun_path) return ENAMETOOLONG;
+    std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+    return connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 ? 0
+                                                                                          : errno;
+  }
+
+ private:
+  int fd_;
+};
+
+using SteadyTime = std::chrono::steady_clock::time_point;
+
+void wait_for(int fd, short events, SteadyTime deadline, const std::string& mount) {
+  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+      deadline - std::chrono::steady_clock::now());
+  pollfd poller{fd, events, 0};
+  if (left.count() <= 0 || poll(&poller, 1, static_cast<int>(left.count())) == 0)
+    throw NotServed(mount + ": the mount does not answer");
+}
+
+void send_all(int fd, std::string_view text, SteadyTime deadline, const std::string& mount) {
+  while (!text.empty()) {
+    wait_for(fd, POLLOUT, deadline, mount);
+    const ssize_t sent = send(fd, text.data(), text.size(), MSG_NOSIGNAL);
+    if (sent > 0)
+      text.remove_prefix(static_cast<std::size_t>(sent));
+    else if (errno != EINTR && errno != EAGAIN)
+      throw NotServed(mount + ": " + std::generic_category().message(errno));
+  }
+}
+
+std::string receive_all(int fd, SteadyTime deadline, const std::string& mount) {
+  std::string text;
+  std::array<char, 4096> piece;
+  for (;;) {
+    wait_for(fd, POLLIN, deadline, mount);
+    const ssize_t got = recv(fd, piece.data(), piece.size(), 0);
+    if (got > 0)
+      text.append(piece.data(), static_cast<std::size_t>(got));
+    else if (got == 0)
+      return text;
+    else if (errno != EINTR && errno != EAGAIN)
+      throw NotServed(mount + ": " + std::generic_category().message(errno));
+  }
+}
+
+// Whose mount it is, so that root finds the socket of a user's.
+uid_t owner_of(const std::string& mount) {
+  try {
+    const auto row = topmost_at(read_mount_table(), mount);
+    if (geteuid() == 0 && row && row->type == kMountType && row->user) return *row->user;
+  } catch (const std::system_error&) {
+    // Without /proc it can only be the caller's own.
+  }
+  return geteuid();
+}
+
+// Throws NotServed.
+Socket connect_to_mount(const std::string& mount) {
+  int error = ENOENT;
+  for (const std::string& place : socket_directories(owner_of(mount))) {
+    Socket socket;
+    const int refused = socket.connect_to(place + "/" + socket_name(mount));
+    if (refused == 0) return socket;
+    if (refused != ENOENT) error = refused;
+  }
+  if (error == EACCES || error == EPERM)
+    throw NotServed(mount + ": it belongs to another user: ask as that user or as root");
+  throw NotServed(mount + ": no skimfs is mounted there");
+}
+
+}  // namespace
+
+std::string mount_name(std::string_view directory) {
+  namespace stdfs = std::filesystem;
+  std::string name = stdfs::absolute(stdfs::path(directory)).lexically_normal().string();
+  while (name.size() > 1 && name.back() == '/') name.pop_back();
+  // realpath(3) asks of each component only whether it is a link, which no mount has to answer.
+  const std::unique_ptr<char, decltype(&std::free)> real(realpath(name.c_str(), nullptr),
+                                                         &std::free);
+  return real ? std::string(real.get()) : name;
+}
+
+std::vector<std::string> socket_directories(uid_t user) {
+  if (user == 0) return {"/run/skimfs"};
+  std::vector<std::string> places;
+  const char* runtime = user == geteuid() ? std::getenv("XDG_RUNTIME_DIR") : nullptr;
+  if (runtime != nullptr && runtime[0] == '/') places.push_back(std::string(runtime) + "/skimfs");
+  const std::string id = std::to_string(user);
+  places.push_back("/run/user/" + id + "/skimfs");
+  places.push_back("/tmp/skimfs-" + id);
+  return places;
+}
+
+std::string socket_name(std::string_view mount_name) {
+  std::string name = escape(mount_name);
+  if (name.size() > kLongestName)
+    name = name.substr(0, kLongestName - 17) + "~" + hex(fnv1a(mount_name));
+  return name + ".sock";
+}
+
+std::string ask(std::string_view directory, std::string_view command,
+                std::chrono::milliseconds at_most) {
+  const auto deadline = std::chrono::steady_clock::now() + at_most;
+  const std::string mount = mount_name(directory);
+  const Socket socket = connect_to_mount(mount);
+  send_all(socket.get(), std::string(command) + "\n", deadline, mount);
+  const std::string reply = receive_all(socket.get(), deadline, mount);
+  if (reply.starts_with(kOk)) return reply.substr(kOk.size());
+  if (reply.starts_with(kError)) throw NotServed(mount + ": " + reply.substr(kError.size()));
+  throw NotServed(mount + ": the mount ended while it was asked");
+}
+
+std::optional<pid_t> serving_process(std::string_view directory) {
+  try {
+    const Socket socket = connect_to_mount(mount_name(directory));
+    ucred peer{};  // of the process that called listen(2), unix(7)
+    socklen_t size = sizeof peer;
+    if (getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0) return peer.pid;
+  } catch (const NotServed&) {
+    // Nobody this user may talk to.
+  }
+  return std::nullopt;
+}
+
+}  // namespace skimfs::fs::control

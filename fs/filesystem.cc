@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: MIT
+//
+// See filesystem.h.
+#include "fs/filesystem.h"
+
+#include <mutex>
+#include <new>
+#include <utility>
+
+#include "fetch/error.h"
+#include "fs/files.h"
+#include "fs/fill.h"
+#include "fs/log.h"
+#include "fs/reader.h"
+#include "fs/resolver.h"
+#include "fs/sibling_planner.h"
+#include "fs/xattr.h"
+
+namespace skimfs::fs {
+
+namespace {
+
+// A day: what the manifest states holds until a server contradicts it, and then the kernel is told.
+constexpr double kStatedTimeout = 86400;
+
+std::error_code code(std::errc what) { return std::make_error_code(what); }
+
+// Of the first part that has one; empty: nothing has come yet.
+std::string last_url(const manifest::Content& content, const VersionPin& pin) {
+  for (std::size_t part = 0; part < content.parts.size(); ++part) {
+    const std::vector<std::string>& urls = content.parts[part].urls;
+    if (urls.empty()) continue;
+    const auto source = pin.last_source(part);
+    return source ? urls[*source] : std::string();
+  }
+  return {};
+}
+
+bool one_object(const RemoteFile& file) {
+  return file.parts().size() == 1 && file.parts().front().object;
+}
+
+}  // namespace
+
+struct FileSystem::Parts final : FillJudge {
+  Parts(std::shared_ptr<const manifest::Tree> tree, cache::BlockCache& blocks,
+        fetch::Fetching& fetching, const fetch::Clock& time, FileSystemLimits with)
+      : cache(blocks),
+        clock(time),
+        limits(with),
+        files(std::move(tree), with.default_mtime, with.validator, with.verify,
+              with.credentials),
+        context{fetching, time, *this},
+        reader(blocks, context, {with.window_max, with.segment_max}, with.spool_max),
+        resolver(files, fetching, time, [this](Inode inode) { ended(inode); }),
+        siblings(files.share_tree(), {with.siblings_max, with.siblings_bytes_max}) {}
+
+  std::error_code differs(RemoteFile& file, std::size_t part) override {
+    if (file.pin().differs(part) == VersionPin::Difference::contradiction)
+      return make_error_code(fetch::Errc::bad_response);
+    ended(file.inode());
+    return make_error_code(fetch::Errc::changed);
+  }
+
+  void failed(RemoteFile& file, std::error_code why) override { files.note_error(file.row(), why); }
+
+  void checked(RemoteFile& file, cache::Extent unit, bool right) noexcept override {
+    if (right) {
+      verified += unit.length;
+    } else {
+      tell_mismatch(file, unit, file.is_list() ? "fetch-list-again" : "fetch-again");
+    }
+    try {
+      file.integrity()->checked(unit, right);
+    } catch (const std::bad_alloc&) {
+      // What is not noted counts as not verified.
+    }
+  }
+
+  void refuted(RemoteFile& file) noexcept override {
+    files.note_error(file.row(), make_error_code(fetch::Errc::digest_mismatch));
+    tell_mismatch(file, {0, file.size()}, "refuse");
+  }
+
+  void tell_mismatch(const RemoteFile& file, cache::Extent bytes, const char* action) noexcept {
+    mismatches++;
+    try {
+      const std::string path = files.tree().path(file.row());
+      log::event(log::Level::warning, "digest_mismatch", path,
+                 "path=" + log::escape(path) + " off=" + std::to_string(bytes.offset) +
+                     " len=" + std::to_string(bytes.length) +
+                     " digest=" + std::string(algorithm_name(file.integrity()->plan().algorithm)) +
+                     " act=" + action);
+    } catch (const std::bad_alloc&) {
+      // It has been counted.
+    }
+  }
+
+  // A handle, but of a file of which no byte may be served.
+  Result<std::shared_ptr<OpenFile>> handle(std::shared_ptr<RemoteFile> file) {
+    const auto why = file->refusal();
+    if (!why) return std::make_shared<OpenFile>(std::move(file));
+    refused++;
+    if (why == fetch::Errc::unverifiable) {
+      const std::string path = files.tree().path(file->row());
+      log::event(log::Level::error, "unverifiable", path,
+                 "path=" + log::escape(path) + " why=\"" + file->integrity()->plan().refusal +
+                     "\" act=refuse errno=EIO");
+    }
+    return tl::unexpected(why);
+  }
+
+  void overdue(RemoteFile& file, cache::Extent bytes) noexcept override {
+    try {
+      files.note_error(file.row(), make_error_code(fetch::Errc::timed_out));
+      const std::string path = log::escape(files.tree().path(file.row()));
+      log::event(log::Level::warning, "deadline", path,
+                 "path=" + path + " off=" + std::to_string(bytes.offset) +
+                     " len=" + std::to_string(bytes.length) + " act=give-up errno=ETIMEDOUT");
+    } catch (const std::bad_alloc&) {
+      // Counted all the same, by the reader.
+    }
+  }
+
+  // New opens of the name get a new inode; what is cached of the old one serves its handles.  The
+  // kernel is not told: opening the old inode is ESTALE, so it looks the name up again.
+  void ended(Inode inode) {
+    if (!files.supersede(inode)) return;
+    changed++;
+    const manifest::Tree& tree = files.tree();
+    const manifest::Entry entry = tree.entry(row_of(inode));
+    if (files.fault()) return;
+    log::event(log::Level::warning, "changed", tree.path(entry.row),
+               "path=" + log::escape(tree.path(entry.row)) + " act=new-inode errno=ESTALE");
+  }
+
+  Node node(const Attributes& attributes) const {
+    const bool stated =
+        attributes.kind != manifest::Kind::file || files.size_stated(row_of(attributes.inode));
+    const double timeout = stated || limits.immutable
+                               ? kStatedTimeout
+                               : static_cast<double>(limits.revalidate.count());
+    return {attributes, timeout, timeout};
+  }
+
+  // A program has begun to read this file: fetch what it will read next if it walks the tree.
+  void look_at_siblings(manifest::Row row) {
+    SiblingPlanner::Plan plan;
+    {
+      const std::lock_guard lock(siblings_mutex);
+      plan = siblings.on_first_read(row);
+    }
+    for (const auto& early : plan.files) {
+      const auto attributes = files.attributes(early.row);
+      if (!attributes) continue;
+      const cache::Extent bytes{0, early.bytes};
+      if (cache.absent(attributes->inode, bytes).empty()) continue;
+      if (const auto file = files.open(attributes->inode))
+        reader.fetch_early(*file, bytes, plan.walk);
+    }
+  }
+
+  // What every read tells of how programs go through the tree.
+  void note_read(OpenFile& file, cache::Extent bytes) {
+    const RemoteFile& remote = *file.remote();
+    if (file.first_read()) look_at_siblings(remote.row());
+    if (bytes.end() < remote.size()) return;
+    const std::lock_guard lock(siblings_mutex);
+    siblings.on_read_to_end(remote.row());
+  }
+
+  bool must_revalidate(const RemoteFile& file) const {
+    return !limits.immutable && one_object(file) && file.pin().learned() &&
+           file.pin().due(clock.now(), limits.revalidate);
+  }
+
+  cache::BlockCache& cache;
+  const fetch::Clock& clock;
+  const FileSystemLimits limits;
+  Files files;
+  const FillContext context;
+  Reader reader;
+  Resolver resolver;
+  std::mutex siblings_mutex;
+  SiblingPlanner siblings;  // guarded by siblings_mutex
+  std::atomic<std::uint64_t> changed{0};
+  std::atomic<std::uint64_t> verified{0};  // bytes
+  std::atomic<std::uint64_t> mismatches{0};
+  std::atomic<std::uint64_t> refused{0};  // lookups and opens that ended in an error
+};
+
+FileSystem::FileSystem(std::shared_ptr<const manifest::Tree> tree, cache::BlockCache& cache,
+                       fetch::Fetching& fetching, const fetch::Clock& clock,
+                       FileSystemLimits limits)
+    : parts_(std::make_unique<Parts>(std::move(tree), cache, fetching, clock, limits)) {}
+
+FileSystem::~FileSystem() = default;
+
+const manifest::Tree& FileSystem::tree() const noexcept { return parts_->files.tree(); }
+
+std::optional<Result<Node>> FileSystem::try_lookup(Inode parent, std::string_view name) {
+  const Files& files = parts_->files;
+  if (!files.valid(parent)) return tl::unexpected(code(std::errc::no_such_file_or_directory));
+  const auto row = files.tree().find(row_of(parent), name);
+  const auto known = row ? files.attributes(*row) : std::nullopt;
+  if (const auto why = files.fault()) return tl::unexpected(why);
+  if (!row) return tl::unexpected(code(std::errc::no_such_file_or_directory));
+  if (known) return parts_->node(*known);
+  if (const auto failure = files.failure(*row, parts_->clock.now())) {
+    parts_->refused++;
+    return tl::unexpected(failure);
+  }
+  return std::nullopt;
+}
+
+void FileSystem::lookup(Inode parent, std::string_view name, std::shared_ptr<Answer> to) {
+  const auto row = tree().find(row_of(parent), name);
+  if (const auto why = parts_->files.fault()) return to->fail(why);
+  if (!row) return to->fail(code(std::errc::no_such_file_or_directory));
+  parts_->resolver.size(*row, [parts = parts_.get(), row = *row, to](std::error_code why) {
+    const auto attributes = parts->files.attributes(row);
+    if (const auto fault = parts->files.fault()) return to->fail(fault);
+    if (attributes) return to->entry(parts->node(*attributes));
+    parts->refused++;
+    to->fail(why ? why : make_error_code(fetch::Errc::no_length));
+  });
+}
+
+Result<Attributes> FileSystem::attributes(Inode inode) const {
+  if (!parts_->files.valid(inode)) return tl::unexpected(make_error_code(fetch::Errc::changed));
+  return parts_->files.attributes(inode);
+}
+
+std::optional<Node> FileSystem::known(manifest::Row row) const {
+  const auto attributes = parts_->files.attributes(row);
+  return attributes ? std::optional(parts_->node(*attributes)) : std::nullopt;
+}
+
+double FileSystem::attribute_timeout(Inode inode) const {
+  const auto found = attributes(inode);
+  return found ? parts_->node(*found).attribute_timeout : 0;
+}
+
+std::optional<Result<std::shared_ptr<OpenFile>>> FileSystem::try_open(Inode inode) {
+  if (!parts_->files.valid(inode)) return tl::unexpected(make_error_code(fetch::Errc::changed));
+  auto file = parts_->files.open(inode);
+  if (!file) {
+    parts_->refused++;
+    return tl::unexpected(file.error());
+  }
+  if (parts_->must_revalidate(**file)) return std::nullopt;
+  return parts_->handle(*std::move(file));
+}
+
+void FileSystem::open(Inode inode, std::shared_ptr<Answer> to) {
+  parts_->resolver.revalidate(inode, [parts = parts_.get(), inode, to](std::error_code why) {
+    auto file = why ? tl::unexpected(why) : parts->files.open(inode);
+    if (!file) {
+      parts->refused++;
+      return to->fail(file.error());
+    }
+    auto handle = parts->handle(*std::move(file));
+    if (handle) return to->opened(*std::move(handle));
+    to->fail(handle.error());
+  });
+}
+
+std::optional<ReadView> FileSystem::try_read(OpenFile& file, cache::Extent bytes) {
+  auto view = parts_->reader.try_read(file.remote(), bytes);
+  if (view) parts_->note_read(file, bytes);
+  return view;
+}
+
+void FileSystem::read(std::shared_ptr<OpenFile> file, cache::Extent bytes,
+                      std::shared_ptr<Answer> to) {
+  parts_->reader.read(file->remote(), bytes, std::move(to));
+  parts_->note_read(*file, bytes);
+}
+
+std::uint64_t FileSystem::size(const OpenFile& file) noexcept { return file.remote()->size(); }
+
+Result<std::string> FileSystem::link_target(Inode inode) const {
+  if (!parts_->files.valid(inode)) return tl::unexpected(code(std::errc::invalid_argument));
+  std::string target(tree().link_target(row_of(inode)));
+  if (const auto why = parts_->files.fault()) return tl::unexpected(why);
+  if (target.empty()) return tl::unexpected(code(std::errc::invalid_argument));
+  return target;
+}
+
+Result<std::string> FileSystem::xattr(Inode inode, std::string_view name) const {
+  if (!name.starts_with("user.")) return tl::unexpected(code(std::errc::operation_not_supported));
+  const manifest::Row row = row_of(inode);
+  if (!parts_->files.valid(inode)) return tl::unexpected(code(std::errc::no_message_available));
+  const bool file = tree().entry(row).kind == manifest::Kind::file;
+  const manifest::Content content = tree().content(row);
+  if (const auto why = parts_->files.fault()) return tl::unexpected(why);
+  if (!file) return tl::unexpected(code(std::errc::no_message_available));
+  XattrSource source{content};
+  if (!content.parts.empty()) {  // an empty file has none
+    auto pin = parts_->files.pin(inode);
+    if (!pin) pin = std::make_shared<VersionPin>(parts_->files.stated(content, {}));
+    source.version = pin->known(0);
+    source.mirror = last_url(content, *pin);
+  }
+  source.cached = parts_->cache.held(inode);
+  if (const auto why = parts_->files.last_error(row)) source.error = why.message();
+  if (const auto integrity = parts_->files.integrity(inode)) source.verified = integrity->state();
+  return fs::xattr(source, name);
+}
+
+std::vector<std::string> FileSystem::xattr_names(Inode inode) const {
+  const manifest::Row row = row_of(inode);
+  if (!parts_->files.valid(inode) || tree().entry(row).kind != manifest::Kind::file) return {};
+  return fs::xattr_names(tree().content(row));
+}
+
+SpaceTotals FileSystem::totals() const noexcept {
+  const manifest::Totals& totals = tree().totals();
+  return {totals.bytes, totals.files + totals.directories + totals.links};
+}
+
+FileSystemStatus FileSystem::status() const {
+  const ReadCounters& reads = parts_->reader.counters();
+  return {.reads = reads.reads,
+          .bytes_served = reads.bytes,
+          .read_hits = reads.hits,
+          .errors = reads.errors + parts_->refused,
+          .probes = parts_->resolver.probes(),
+          .versions_changed = parts_->changed,
+          .bytes_verified = parts_->verified,
+          .digest_mismatches = parts_->mismatches};
+}
+
+}  // namespace skimfs::fs

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+//
+// The file system without FUSE: names, versions, reads.
+//
+// Any thread.  A call named try_* answers from memory, or says with an empty optional that the
+// request must be parked and handed to the call without try_, which answers through an Answer.
+// Nothing here ever waits.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cache/block_cache.h"
+#include "fetch/clock.h"
+#include "fetch/fetcher.h"
+#include "fetch/result.h"
+#include "fs/answer.h"
+#include "fs/files.h"
+#include "fs/manifest/tree.h"
+#include "fs/verification.h"
+#include "fs/version_pin.h"
+
+namespace skimfs::fs {
+
+using fetch::Result;
+
+struct FileSystemLimits {
+  std::chrono::seconds revalidate{60};    // an older pin is asked for again at open
+  bool immutable = false;                 // never ask again
+  std::uint64_t spool_max = 32u << 20;    // bytes of a whole body that may stand in for a range
+  std::uint64_t window_max = 64u << 20;   // bytes one reader's read-ahead may reach
+  std::uint64_t segment_max = 15u << 20;  // bytes of one request
+  VerifyPolicy verify;                    // digests that the manifest states
+  std::uint32_t siblings_max = 64;        // files fetched before they are opened
+  std::uint64_t siblings_bytes_max = 16u << 20;
+  manifest::Time default_mtime;             // of what neither manifest nor server dates
+  Validator validator = Validator::strict;  // of files for which the manifest names none
+  Credentials credentials;
+};
+
+struct SpaceTotals {
+  std::uint64_t bytes = 0, files = 0;
+};
+
+// What programs saw, counted.
+struct FileSystemStatus {
+  std::uint64_t reads = 0;  // answered
+  std::uint64_t bytes_served = 0;
+  std::uint64_t read_hits = 0;  // answered from memory at once
+  std::uint64_t errors = 0;     // requests that ended in an errno the server caused
+  std::uint64_t probes = 0, versions_changed = 0;
+  std::uint64_t bytes_verified = 0;     // compared with a digest and found right
+  std::uint64_t digest_mismatches = 0;  // and found wrong, each attempt counted
+};
+
+class FileSystem {
+ public:
+  // All references live longer.  `fetching` has finished every order before this goes: they end
+  // here.
+  FileSystem(std::shared_ptr<const manifest::Tree> tree, cache::BlockCache& cache,
+             fetch::Fetching& fetching, const fetch::Clock& clock, FileSystemLimits limits);
+  ~FileSystem();
+
+  const manifest::Tree& tree() const noexcept;
+
+  std::optional<Result<Node>> try_lookup(Inode parent, std::string_view name);
+  void lookup(Inode parent, std::string_view name, std::shared_ptr<Answer> to);
+
+  // Errors: ESTALE for an inode that no longer is.
+  Result<Attributes> attributes(Inode inode) const;
+  // As lookup, for readdirplus: empty when the size is not known yet.
+  std::optional<Node> known(manifest::Row row) const;
+  double attribute_timeout(Inode inode) const;  // seconds
+
+  std::optional<Result<std::shared_ptr<OpenFile>>> try_open(Inode inode);
+  void open(Inode inode, std::shared_ptr<Answer> to);
+
+  // `bytes` must lie inside size(): clamp first.
+  std::optional<ReadView> try_read(OpenFile& file, cache::Extent bytes);
+  void read(std::shared_ptr<OpenFile> file, cache::Extent bytes, std::shared_ptr<Answer> to);
+  static std::uint64_t size(const OpenFile& file) noexcept;
+
+  Result<std::string> link_target(Inode inode) const;
+
+  // Errors: ENODATA unknown, EOPNOTSUPP outside "user.".
+  Result<std::string> xattr(Inode inode, std::string_view name) const;
+  std::vector<std::string> xattr_names(Inode inode) const;
+
+  SpaceTotals totals() const noexcept;
+  FileSystemStatus status() const;
+
+ private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace skimfs::fs

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+//
+// See resolver.h.
+#include "fs/resolver.h"
+
+#include <utility>
+
+#include "fetch/accept.h"
+#include "fetch/error.h"
+
+namespace skimfs::fs {
+
+namespace {
+
+// How long a refusal or an absence is believed without asking again.
+constexpr auto kNegativeTime = std::chrono::seconds(5);
+// An open waits so long to hear that nothing has changed; then what is cached is served.
+constexpr auto kRevalidationTime = std::chrono::seconds(5);
+
+bool lasting(std::error_code why) {
+  return why == fetch::Errc::missing || why == fetch::Errc::denied ||
+         why == fetch::Errc::no_length || why == fetch::Errc::bad_length;
+}
+
+}  // namespace
+
+class Resolver::Probe final : public fetch::ProbeSink {
+ public:
+  using Done = std::function<void(std::error_code, const Word&)>;
+  explicit Probe(Done done) : done_(std::move(done)) {}
+  void finish(std::error_code outcome, const fetch::Version& seen,
+              std::size_t source) noexcept override {
+    done_(outcome, {source, seen});
+  }
+
+ private:
+  const Done done_;
+};
+
+Resolver::Resolver(Files& files, fetch::Fetching& fetching, const fetch::Clock& clock, Ended ended)
+    : files_(files), fetching_(fetching), clock_(clock), ended_(std::move(ended)) {}
+
+void Resolver::size(manifest::Row row, Then then) {
+  // Whatever generation the row is in, nobody holds an inode of it yet.
+  ask(Aim::size, inode_of(row, 0), std::move(then));
+}
+
+void Resolver::revalidate(Inode inode, Then then) { ask(Aim::revalidate, inode, std::move(then)); }
+
+void Resolver::ask(Aim aim, Inode inode, Then then) {
+  {
+    const std::lock_guard lock(mutex_);
+    auto& waiting = asking_[{aim, inode}];
+    waiting.push_back(std::move(then));
+    if (waiting.size() > 1) return;
+  }
+  send(aim, inode, std::nullopt);
+}
+
+void Resolver::send(Aim aim, Inode inode, std::optional<Word> first_answer) {
+  const manifest::Content content = files_.tree().content(row_of(inode));
+  if (const auto why = files_.fault()) return settle(aim, inode, why);
+  const manifest::Part& part = content.parts.front();
+  auto object = std::make_shared<fetch::Object>(fetch::Object{part.urls, files_.profile(content)});
+  probes_++;
+  fetching_.probe(
+      {.id = fetching_.new_id(),
+       .object = std::move(object),
+       .sink = std::make_shared<Probe>([this, aim, inode, first_answer = std::move(first_answer)](
+                                           std::error_code outcome, const Word& word) {
+         answered(aim, inode, outcome, word, first_answer);
+       }),
+       .timeout = aim == Aim::revalidate ? kRevalidationTime : std::chrono::seconds::max()});
+}
+
+void Resolver::answered(Aim aim, Inode inode, std::error_code outcome, const Word& word,
+                        const std::optional<Word>& first_answer) {
+  const manifest::Row row = row_of(inode);
+  if (aim == Aim::size) {
+    if (!outcome && !files_.probed(row, word.source, word.seen, clock_.now()))
+      return settle(aim, inode, make_error_code(fetch::Errc::bad_response));
+    if (outcome && lasting(outcome)) files_.failed(row, outcome, clock_.now() + kNegativeTime);
+    return settle(aim, inode, outcome);
+  }
+  if (outcome == fetch::Errc::missing) return settle(aim, inode, outcome);
+  if (outcome) {  // cached bytes are served while the server is away, and it is left in peace
+    if (const auto pin = files_.pin(inode)) pin->confirmed(clock_.now());
+    return settle(aim, inode, {});
+  }
+  bool again = false;
+  const std::error_code verdict = compare(inode, word, first_answer, again);
+  if (again) return send(aim, inode, word);
+  settle(aim, inode, verdict);
+}
+
+std::error_code Resolver::compare(Inode inode, const Word& word,
+                                  const std::optional<Word>& first_answer, bool& again) {
+  const auto pin = files_.pin(inode);
+  if (!pin) return make_error_code(fetch::Errc::changed);
+  if (pin->matches(0, word.source, word.seen) || !pin->speaks(0, word.source) ||
+      !pin->credible(0, word.source, word.seen)) {
+    pin->confirmed(clock_.now());
+    return {};
+  }
+  again = !first_answer;
+  if (again || *first_answer != word) return {};
+  if (pin->differs(0) == VersionPin::Difference::contradiction) {
+    if (!pin->has_mirrors(0)) return make_error_code(fetch::Errc::bad_response);
+    // Another source may have what the manifest states; who reads will see.
+    pin->confirmed(clock_.now());
+    pin->refuse(0, word.source, clock_.now());
+    return {};
+  }
+  ended_(inode);
+  return make_error_code(fetch::Errc::changed);
+}
+
+void Resolver::settle(Aim aim, Inode inode, std::error_code outcome) {
+  std::vector<Then> waiting;
+  {
+    const std::lock_guard lock(mutex_);
+    waiting = std::move(asking_.extract({aim, inode}).mapped());
+  }
+  for (const Then& then : waiting) then(outcome);
+}
+
+}  // namespace skimfs::fs

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+//
+// Where a running mount takes commands.
+//
+// One thread, one client at a time, each with a deadline: a client that says nothing costs the next
+// one a moment, never memory.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <thread>
+
+namespace skimfs::fs::shell {
+
+class ControlSocket {
+ public:
+  // The text that answers a command; empty: there is no such command.  The socket's thread.
+  using Answer = std::function<std::optional<std::string>(std::string_view command)>;
+
+  // Listens at `path`, in a directory that is made 0700 if need be and must belong to this user.
+  // What a dead mount left there is replaced.  Who connects waits for start().  Throws
+  // std::system_error.
+  explicit ControlSocket(std::string path);
+  // Once.  Throws std::system_error.
+  void start(Answer answer);
+  // Removes the socket, unless another mount has put its own there or this user may not; joins
+  // within a moment.
+  ~ControlSocket();
+  ControlSocket(const ControlSocket&) = delete;
+  ControlSocket& operator=(const ControlSocket&) = delete;
+
+  const std::string& path() const noexcept { return path_; }
+  ino_t inode() const noexcept { return inode_; }  // of the socket file
+
+ private:
+  class Client;
+
+  void run();
+  void serve(int client) noexcept;
+  void listen_at_path();
+
+  const std::string path_;
+  Answer answer_;  // set before the thread is
+  int listener_ = -1;
+  int stop_ = -1;    // eventfd
+  ino_t inode_ = 0;  // is it still ours?
+  std::thread thread_;
+};
+
+}  // namespace skimfs::fs::shell

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MIT
+#include "fs/shell/settings.h"
+
+#include <malloc.h>
+#include <pthread.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <string>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include "fs/log.h"
+#include "fs/shell/confinement.h"
+#include "fs/shell/mount_error.h"
+
+namespace skimfs::fs::shell {
+namespace {
+
+// Of each thread: frames of ours are small, libcurl's and getaddrinfo's need most of it. Sanitizers
+// keep much of their own beside each frame.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr std::size_t kStack = 8u << 20;
+#else
+constexpr std::size_t kStack = 256u << 10;
+#endif
+
+}  // namespace
+
+manifest::Time manifest_time(const std::string& source) {
+  struct stat file {};
+  if (stat(source.c_str(), &file) != 0) return {};
+  return {file.st_mtim.tv_sec, static_cast<std::uint32_t>(file.st_mtim.tv_nsec)};
+}
+
+void check_setuid(const Options& options) {
+  if (options.setuid && geteuid() != 0)
+    throw MountError(kUsageOrPermission,
+                     "setuid= is for root: nobody else can become another user");
+}
+
+// libcurl reads certificates anew for later connections.
+void become_user(const Options& options) {
+  become(*options.setuid);
+  if (!options.cacert.empty() && access(options.cacert.c_str(), R_OK) != 0)
+    throw OptionError("cacert=" + options.cacert + ": the user of setuid= cannot read it");
+}
+
+void prepare_process() {
+  // Two arenas: more cost memory, and block memory does not come from malloc anyway.  Fixed
+  // thresholds: glibc would raise them to 32 MiB and keep what was freed.  The first is above the
+  // receive buffers, which libcurl allocates for every transfer: mapping, touching and unmapping
+  // each took a tenth of the daemon's time in a copy of small files.  The second is about what
+  // memory= sets aside for those buffers: trimming after each cost as much again
+  // (tests/bench/ALLOCATORS.md).
+  mallopt(M_ARENA_MAX, 2);
+  mallopt(M_MMAP_THRESHOLD, 1024 * 1024);
+  mallopt(M_TRIM_THRESHOLD, 16 * 1024 * 1024);
+
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setstacksize(&attributes, kStack);
+  pthread_setattr_default_np(&attributes);
+  pthread_attr_destroy(&attributes);
+
+  rlimit files{};
+  if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+  }
+}
+
+unsigned worker_count() { return std::clamp(std::thread::hardware_concurrency() / 2, 2u, 4u); }
+
+// As many as descriptors allow: without one, a connection would look like a server that cannot be
+// reached, and a command would find nobody.  What waits for a connection is the fetcher's business.
+unsigned connections_for(unsigned wanted) {
+  // The device, epoll, the log, commands, resolving names; a third idle.
+  constexpr rlim_t kOther = 32;
+  rlimit files{};
+  if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY) return wanted;
+  const rlim_t left = files.rlim_cur > kOther ? files.rlim_cur - kOther : 1;
+  if (wanted <= left) return wanted;
+  log::event(log::Level::warning, "descriptors", "",
+             "connections=" + std::to_string(wanted) + " act=lower:" + std::to_string(left) +
+                 " why=\"at most " + std::to_string(files.rlim_cur) + " descriptors (ulimit -n)\"");
+  return static_cast<unsigned>(left);
+}
+
+fetch::Trust find_trust(const Options& options) {
+  fetch::Trust trust;
+  trust.verify = !options.insecure_tls;
+  if (options.insecure_tls)
+    log::event(log::Level::warning, "insecure_tls", "", "act=verify-nothing");
+  if (options.cacert.empty()) return trust;
+  struct stat found {};
+  if (stat(options.cacert.c_str(), &found) != 0 || access(options.cacert.c_str(), R_OK) != 0) {
+    throw OptionError("cacert=" + options.cacert + ": " + std::generic_category().message(errno));
+  }
+  (S_ISDIR(found.st_mode) ? trust.ca_directory : trust.ca_file) = options.cacert;
+  return trust;
+}
+
+// Only a file that was asked for must be there and be right.
+std::shared_ptr<auth::Profiles> load_profiles(const Options& options) {
+  const std::string path =
+      options.auth_file.empty() ? auth::default_auth_file() : options.auth_file;
+  std::shared_ptr<auth::Profiles> profiles = std::make_shared<auth::Profiles>();
+  if (path.empty() && !options.auth.empty())
+    throw OptionError("auth=" + options.auth +
+                      " names a profile, and there is no auth.conf; give auth_file=");
+  if (path.empty()) return profiles;
+  try {
+    profiles = std::make_shared<auth::Profiles>(path, options.setuid ? options.setuid->user : 0);
+  } catch (const auth::SecretError& error) {
+    if (!options.auth_file.empty()) throw OptionError(error.what());
+    log::event(log::Level::warning, "auth", path,
+               "act=no-profiles why=\"" + log::escape(error.what()) + "\"");
+  }
+  if (!options.auth.empty() && !profiles->knows(options.auth))
+    throw OptionError("auth=" + options.auth + ": no such profile in " + path);
+  return profiles;
+}
+
+fetch::FetchLimits fetch_limits(const Options& options, const MemoryPlan& plan,
+                                fetch::Trust trust) {
+  fetch::FetchLimits limits;
+  limits.connections = plan.connections;
+  limits.connections_per_host = std::min(options.connections_per_host, plan.connections);
+  limits.receive_buffer = plan.receive_buffer;
+  limits.idle_timeout = options.idle_timeout;
+  limits.order_timeout = options.timeout;
+  limits.user_agent = "skimfs/" SKIMFS_VERSION;
+  limits.trust = std::move(trust);
+  limits.private_addresses = options.private_addresses;
+  limits.proxy = options.proxy;
+  return limits;
+}
+
+FileSystemLimits file_limits(const Options& options, const MemoryPlan& plan,
+                             std::shared_ptr<const auth::Profiles> profiles,
+                             manifest::Time written) {
+  FileSystemLimits limits;
+  limits.credentials = {std::move(profiles), options.auth};
+  limits.default_mtime = written;
+  limits.revalidate = options.revalidate;
+  limits.immutable = options.immutable;
+  limits.validator = options.validator;
+  limits.spool_max = options.memory / 4;
+  limits.verify = {options.verify, options.whole_max(), options.memory / 4};
+  limits.window_max = plan.cache / 2;
+  limits.segment_max = std::min<std::uint64_t>(limits.segment_max, plan.cache / 4);
+  limits.siblings_max = std::min(limits.siblings_max, 2 * plan.connections);
+  limits.siblings_bytes_max = std::min<std::uint64_t>(limits.siblings_bytes_max, plan.cache / 4);
+  return limits;
+}
+
+}  // namespace skimfs::fs::shell

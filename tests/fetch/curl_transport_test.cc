@@ -1,0 +1,459 @@
+// SPDX-License-Identifier: MIT
+//
+// The real transport against a real, often wrong, server on loopback.
+#include "fetch/curl_transport.h"
+
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <functional>
+#include <thread>
+
+#include "fetch/credential.h"
+#include "fetch/host_state.h"
+#include "tests/support/hostile_origin.h"
+
+namespace skimfs::test {
+namespace {
+
+using namespace std::chrono_literals;
+using fetch::Fault;
+
+struct RecordingExchange final : fetch::Exchange {
+  void connected(bool over_used, bool is_public) override {
+    public_peer = is_public;
+    EXPECT_FALSE(sent) << "connected() twice";
+    sent = true;
+    reused = over_used;
+  }
+  bool head(const fetch::ResponseHead& head) override {
+    EXPECT_EQ(status, 0) << "head() twice";
+    status = head.status;
+    for (const auto& [name, value] : head.fields) fields.emplace_back(name, value);
+    return !stop_at_head;
+  }
+  bool body(std::span<const std::byte> bytes) override {
+    EXPECT_NE(status, 0) << "body() before head()";
+    EXPECT_FALSE(ended);
+    text.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    return text.size() < stop_at;
+  }
+  void end(const fetch::ExchangeEnd& end) override {
+    EXPECT_FALSE(ended) << "end() twice";
+    ended = true;
+    fault = end.fault;
+    detail = end.detail;
+  }
+  std::string field(std::string_view name) const {
+    for (const auto& [key, value] : fields)
+      if (fetch::same_word(key, name)) return value;
+    return {};
+  }
+
+  bool stop_at_head = false;
+  std::size_t stop_at = SIZE_MAX;
+  bool sent = false, reused = false, ended = false, public_peer = false;
+  int status = 0;
+  std::vector<std::pair<std::string, std::string>> fields;
+  std::string text;
+  Fault fault = Fault::none;
+  std::string detail;
+};
+
+class CurlTransportTest : public testing::Test {
+ protected:
+  static fetch::FetchLimits limits_of(unsigned connections, std::chrono::seconds idle = 30s) {
+    fetch::FetchLimits limits;
+    limits.connections = connections;
+    limits.connections_per_host = connections;
+    limits.idle_timeout = idle;
+    return limits;
+  }
+
+  fetch::WireRequest get(const std::string& url, const std::string& range = "bytes=0-99") {
+    fetch::WireRequest request;
+    request.url = url;
+    request.host_port = "origin";
+    request.headers = {"Range: " + range, "Accept-Encoding: identity"};
+    return request;
+  }
+
+  bool poll_until(const std::function<bool()>& holds) {
+    const auto until = std::chrono::steady_clock::now() + 20s;
+    while (!holds() && std::chrono::steady_clock::now() < until) transport->poll(20ms);
+    return holds();
+  }
+
+  // Runs one request to its end.
+  RecordingExchange run(const fetch::WireRequest& request, RecordingExchange exchange = {}) {
+    transport->start(request, exchange);
+    EXPECT_TRUE(poll_until([&] { return exchange.ended; }));
+    return exchange;
+  }
+  RecordingExchange run_path(const std::string& path) { return run(get(origin.url(path))); }
+
+  void limit(fetch::FetchLimits limits) {
+    transport.reset();
+    transport = std::make_unique<fetch::CurlTransport>(limits, sockets);
+  }
+
+  HostileOrigin origin;
+  fetch::HostTable sockets{16};
+  std::unique_ptr<fetch::CurlTransport> transport =
+      std::make_unique<fetch::CurlTransport>(limits_of(16), sockets);
+};
+
+TEST_F(CurlTransportTest, DeliversStatusFieldsAndBody) {
+  origin.add("/f", 1000);
+  const auto got = run_path("/f");
+  EXPECT_EQ(got.status, 206);
+  EXPECT_EQ(got.field("content-range"), "bytes 0-99/1000");
+  EXPECT_EQ(got.text, origin.body("/f").text(0, 100));
+  EXPECT_EQ(got.fault, Fault::none);
+}
+
+TEST_F(CurlTransportTest, SendsItsHeadersAndNoOthersThatMatter) {
+  origin.add("/f", 1000);
+  run_path("/f");
+  const auto request = origin.requests().at(0);
+  EXPECT_EQ(request.header("accept-encoding"), "identity");
+  EXPECT_EQ(request.range(), "bytes=0-99");
+  for (const char* absent : {"user-agent", "cookie", "authorization", "if-range", "te", "upgrade"})
+    EXPECT_EQ(request.header(absent), "") << absent;
+}
+
+// S-SEC-1
+TEST_F(CurlTransportTest, SendsACredentialWithItsRequestAndNoOther) {
+  origin.add("/f", 1000);
+  auto request = get(origin.url("/f"));
+  request.credential =
+      std::make_shared<fetch::Credential>(fetch::Credential{.headers = {"X-Token: canary"}});
+  run(request);
+  run_path("/f");
+  ASSERT_EQ(origin.count(), 2u);
+  EXPECT_EQ(origin.requests()[0].header("x-token"), "canary");
+  EXPECT_EQ(origin.requests()[1].header("x-token"), "");
+}
+
+TEST_F(CurlTransportTest, SignsARequestAndNotTheNext) {
+  origin.add("/f", 1000);
+  auto request = get(origin.url("/f"));
+  request.credential = std::make_shared<fetch::Credential>(
+      fetch::Credential{.headers = {"x-amz-content-sha256: UNSIGNED-PAYLOAD"},
+                        .signature = "aws:amz:eu-west-1:s3",
+                        .user = "AKID",
+                        .password = "canary"});
+  run(request);
+  run_path("/f");
+  ASSERT_EQ(origin.count(), 2u);
+  const std::string signature(origin.requests()[0].header("authorization"));
+  EXPECT_TRUE(signature.starts_with("AWS4-HMAC-SHA256 Credential=AKID/")) << signature;
+  EXPECT_NE(signature.find("/eu-west-1/s3/aws4_request"), std::string::npos) << signature;
+  EXPECT_NE(signature.find("range;x-amz-content-sha256;x-amz-date"), std::string::npos);
+  EXPECT_EQ(signature.find("canary"), std::string::npos);
+  EXPECT_EQ(origin.requests()[1].header("authorization"), "");
+  EXPECT_EQ(origin.requests()[1].header("x-amz-date"), "");
+}
+
+TEST_F(CurlTransportTest, SendsTheTargetByteForByte) {
+  run_path("/a/../b%7e?sig=%2B+x");
+  EXPECT_EQ(origin.requests().at(0).target, "/a/../b%7e?sig=%2B+x");
+}
+
+TEST_F(CurlTransportTest, ReusesAConnectionAndSaysSo) {
+  origin.add("/f", 1000);
+  EXPECT_FALSE(run_path("/f").reused);
+  EXPECT_TRUE(run_path("/f").reused);
+  EXPECT_EQ(origin.connections().total, 1u);
+  EXPECT_EQ(sockets.open(), 1u);
+}
+
+TEST_F(CurlTransportTest, AFreshRequestHasAConnectionOfItsOwn) {
+  origin.add("/f", 1000);
+  run_path("/f");
+  auto request = get(origin.url("/f"));
+  request.fresh = true;
+  EXPECT_FALSE(run(request).reused);
+  EXPECT_EQ(origin.connections().total, 2u);
+}
+
+TEST_F(CurlTransportTest, AHeadRequestHasNoBody) {
+  origin.add("/f", 1000);
+  auto request = get(origin.url("/f"));
+  request.headers = {};
+  request.head_only = true;
+  const auto got = run(request);
+  EXPECT_EQ(got.status, 200);
+  EXPECT_EQ(got.field("content-length"), "1000");
+  EXPECT_EQ(got.text, "");
+  EXPECT_EQ(origin.requests().at(0).method, "HEAD");
+  run_path("/f");
+  EXPECT_EQ(origin.requests().at(1).method, "GET") << "the handle is used again";
+}
+
+TEST_F(CurlTransportTest, FollowsNoRedirect) {
+  origin.add("/f", 1000, {.location = "/other"});
+  const auto got = run_path("/f");
+  EXPECT_EQ(got.status, 302);
+  EXPECT_EQ(got.field("location"), "/other");
+  EXPECT_EQ(origin.count(), 1u);
+}
+
+TEST_F(CurlTransportTest, TakesNoProxyFromTheEnvironment) {
+  ::setenv("http_proxy", "http://127.0.0.1:1/", 1);
+  ::setenv("ALL_PROXY", "http://127.0.0.1:1/", 1);
+  limit(limits_of(16));
+  origin.add("/f", 1000);
+  EXPECT_EQ(run_path("/f").status, 206);
+  ::unsetenv("http_proxy");
+  ::unsetenv("ALL_PROXY");
+}
+
+// ---------------------------------------------------------------------------------- stopping
+
+TEST_F(CurlTransportTest, StoppedAtTheHeadTheConnectionIsClosed) {
+  origin.add("/f", 1 << 20);
+  RecordingExchange exchange;
+  exchange.stop_at_head = true;
+  const auto got = run(get(origin.url("/f"), "bytes=0-999999"), exchange);
+  EXPECT_EQ(got.fault, Fault::stopped);
+  EXPECT_EQ(got.text, "");
+  EXPECT_EQ(sockets.open(), 0u);
+}
+
+TEST_F(CurlTransportTest, StoppedInTheBodyTheConnectionIsClosed) {
+  origin.add("/f", 1 << 20);
+  RecordingExchange exchange;
+  exchange.stop_at = 1;
+  EXPECT_EQ(run(get(origin.url("/f"), "bytes=0-999999"), exchange).fault, Fault::stopped);
+  EXPECT_EQ(sockets.open(), 0u);
+}
+
+TEST_F(CurlTransportTest, AnAbortedExchangeHearsNothingMore) {
+  origin.add("/f", 1000, {.hold = true});
+  RecordingExchange exchange;
+  transport->start(get(origin.url("/f")), exchange);
+  ASSERT_TRUE(poll_until([&] { return origin.count() == 1; }));
+  transport->abort(exchange);
+  EXPECT_EQ(sockets.open(), 0u);
+  transport->poll(0ms);
+  EXPECT_FALSE(exchange.ended);
+}
+
+TEST_F(CurlTransportTest, WakeEndsAPollFromAnotherThread) {
+  const auto before = std::chrono::steady_clock::now();
+  std::thread waker([this] { transport->wake(); });
+  transport->poll(20s);
+  waker.join();
+  EXPECT_LT(std::chrono::steady_clock::now() - before, 10s);
+}
+
+// ------------------------------------------------------------------------ broken exchanges
+
+TEST_F(CurlTransportTest, NobodyListensIsAFailureToConnect) {
+  origin.stop_listening();
+  const auto got = run_path("/f");
+  EXPECT_EQ(got.fault, Fault::connect);
+  EXPECT_FALSE(got.sent);
+  EXPECT_NE(got.detail, "");
+  EXPECT_EQ(sockets.open(), 0u);
+}
+
+// Row 49 of the fault matrix.
+TEST_F(CurlTransportTest, WithoutADescriptorItIsOurTroubleNotTheServers) {
+  origin.add("/f", 1000);
+  const int next = ::dup(0);
+  ASSERT_GE(next, 0);
+  ::close(next);
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit none{static_cast<rlim_t>(next), before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  const auto refused = run(get(origin.url("/f")));
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_EQ(refused.fault, Fault::local);
+  EXPECT_EQ(run_path("/f").fault, Fault::none) << "and passes";
+}
+
+// S-NET-8, over a new connection and over one that is there already.
+TEST_F(CurlTransportTest, WhatMustBePublicReachesNoPrivateAddress) {
+  origin.add("/f", 1000);
+  auto request = get(origin.url("/f"));
+  request.public_only = true;
+  EXPECT_EQ(run(request).fault, Fault::address);
+  EXPECT_EQ(origin.count(), 0u);
+  const auto allowed = run_path("/f");
+  EXPECT_EQ(allowed.fault, Fault::none);
+  EXPECT_FALSE(allowed.public_peer);
+  EXPECT_EQ(run(request).fault, Fault::address);
+  EXPECT_EQ(origin.count(), 1u);
+}
+
+TEST_F(CurlTransportTest, ACutBodyIsShort) {
+  origin.add("/f", 1000, {.stop_after = 40, .ending = Ending::close_unsaid});
+  const auto got = run_path("/f");
+  EXPECT_EQ(got.fault, Fault::short_body);
+  EXPECT_EQ(got.text, origin.body("/f").text(0, 40));
+}
+
+TEST_F(CurlTransportTest, AResetBodyIsBroken) {
+  origin.add("/f", 1000, {.stop_after = 40, .ending = Ending::reset});
+  const Fault fault = run_path("/f").fault;
+  EXPECT_TRUE(fault == Fault::reset || fault == Fault::short_body);
+}
+
+TEST_F(CurlTransportTest, AChunkedBodyWithoutItsLastChunkIsShort) {
+  origin.add("/f", 1000,
+             {.length = Length::chunked, .stop_after = 40, .ending = Ending::close_unsaid});
+  EXPECT_EQ(run_path("/f").fault, Fault::short_body);
+}
+
+// libcurl calls this complete: the count must tell.
+TEST_F(CurlTransportTest, ACutBodyThatEndsWithItsConnectionLooksWell) {
+  origin.add("/f", 1000,
+             {.length = Length::absent, .stop_after = 40, .ending = Ending::close_unsaid});
+  const auto got = run_path("/f");
+  EXPECT_EQ(got.fault, Fault::none);
+  EXPECT_EQ(got.text.size(), 40u);
+}
+
+TEST_F(CurlTransportTest, BytesBeyondTheLengthAreNotDelivered) {
+  origin.add("/f", 1000, {.extra_bytes = 50});
+  const auto got = run_path("/f");
+  EXPECT_EQ(got.text, origin.body("/f").text(0, 100));
+}
+
+TEST_F(CurlTransportTest, MoreThan64KiBOfHeaderIsRefused) {
+  origin.add("/f", 1000, {.header_padding = 70'000});
+  EXPECT_EQ(run_path("/f").fault, Fault::header_limit);
+  origin.add("/g", 1000, {.header_padding = 50'000});
+  EXPECT_EQ(run_path("/g").status, 206);
+}
+
+TEST_F(CurlTransportTest, TheEleventhInterimResponseIsRefused) {
+  origin.add("/f", 1000, {.informational = 11});
+  EXPECT_EQ(run_path("/f").fault, Fault::header_limit);
+  origin.add("/g", 1000, {.informational = 10});
+  EXPECT_EQ(run_path("/g").status, 206);
+}
+
+TEST_F(CurlTransportTest, AFoldedHeaderLineIsRefused) {
+  origin.add("/f", 1000, {.headers = {"X-One: 1", " folded: 2"}});
+  EXPECT_EQ(run_path("/f").fault, Fault::protocol);
+}
+
+TEST_F(CurlTransportTest, ANegativeLengthIsNamedAsWhatItIs) {
+  origin.add("/f", 1000, {.length = Length::negative});
+  EXPECT_EQ(run_path("/f").fault, Fault::bad_length);
+}
+
+TEST_F(CurlTransportTest, OtherImpossibleLengthsAreShownAsTheyCame) {
+  origin.add("/huge", 1000, {.length = Length::huge});
+  origin.add("/hex", 1000, {.length = Length::hexadecimal});
+  RecordingExchange exchange;
+  exchange.stop_at_head = true;
+  EXPECT_EQ(run(get(origin.url("/huge")), exchange).field("content-length"), "9223372036854775808");
+  EXPECT_EQ(run(get(origin.url("/hex")), exchange).field("content-length").substr(0, 2), "0x");
+}
+
+// ------------------------------------------------------------------------- idle connections
+
+TEST_F(CurlTransportTest, AnIdleConnectionReallyCloses) {
+  limit(limits_of(16, 1s));
+  origin.add("/f", 1000);
+  run_path("/f");
+  EXPECT_EQ(origin.connections().open, 1u);
+  EXPECT_TRUE(poll_until([&] { return origin.connections().open == 0; }));
+  EXPECT_EQ(sockets.open(), 0u);
+}
+
+TEST_F(CurlTransportTest, AnIdleConnectionClosesWhileAnotherIsBusy) {
+  limit(limits_of(16, 1s));
+  origin.add("/f", 1000);
+  origin.add("/held", 1000, {.hold = true});
+  RecordingExchange held;
+  transport->start(get(origin.url("/held")), held);
+  ASSERT_TRUE(poll_until([&] { return origin.count("/held") == 1; }));
+  run_path("/f");
+  EXPECT_EQ(sockets.open(), 2u);
+  EXPECT_TRUE(poll_until([&] { return origin.connections().open == 1; }));
+  EXPECT_EQ(sockets.open(), 1u);
+  origin.release();
+  EXPECT_TRUE(poll_until([&] { return held.ended; }));
+  EXPECT_EQ(held.status, 206);
+}
+
+TEST_F(CurlTransportTest, AConnectionInUseIsNotTakenForIdle) {
+  limit(limits_of(16, 2s));
+  origin.add("/f", 1000);
+  for (int i = 0; i < 8; ++i) {
+    run_path("/f");
+    const auto until = std::chrono::steady_clock::now() + 400ms;
+    poll_until([&] { return std::chrono::steady_clock::now() > until; });
+  }
+  EXPECT_EQ(origin.connections().total, 1u);
+}
+
+TEST_F(CurlTransportTest, AnIdleConnectionGivesWayToAnotherHost) {
+  limit(limits_of(2));
+  HostileOrigin second, third;
+  for (HostileOrigin* host : {&origin, &second, &third}) {
+    host->add("/f", 1000);
+    EXPECT_EQ(run(get(host->url("/f"))).status, 206);
+  }
+  EXPECT_EQ(sockets.peak(), 2u);
+  EXPECT_EQ(sockets.opened_ever(), 3u);
+}
+
+TEST_F(CurlTransportTest, AFreshConnectionEvictsAnIdleOneAtTheCap) {
+  limit(limits_of(2));
+  origin.add("/f", 1000);
+  auto request = get(origin.url("/f"));
+  request.fresh = true;
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(run(request).status, 206);
+  EXPECT_EQ(sockets.peak(), 2u);
+  EXPECT_LE(origin.connections().peak, 2u + 1u) << "the server hears of a close a little later";
+}
+
+TEST_F(CurlTransportTest, AConnectionTheServerDroppedIsNotUsedAgain) {
+  origin.add("/f", 1000);
+  run_path("/f");
+  ASSERT_TRUE(origin.await([&] { return origin.requests().back().done; }));
+  origin.drop_idle_connections();
+  const auto got = run_path("/f");
+  EXPECT_TRUE(got.fault == Fault::none ? !got.reused : got.reused);
+}
+
+TEST_F(CurlTransportTest, AfterANetworkChangeIdleConnectionsEndAndRunningOnesGoOn) {
+  origin.add("/f", 1000);
+  origin.add("/held", 1000, {.hold = true});
+  RecordingExchange held;
+  transport->start(get(origin.url("/held")), held);
+  ASSERT_TRUE(poll_until([&] { return origin.count("/held") == 1; }));
+  run_path("/f");
+  EXPECT_EQ(sockets.open(), 2u);
+  transport->network_changed();
+  EXPECT_TRUE(origin.await([&] { return origin.connections().open == 1; })) << "ended at once";
+  EXPECT_FALSE(run_path("/f").reused);
+  EXPECT_TRUE(run_path("/f").reused) << "the new one is like any other";
+  origin.release();
+  EXPECT_TRUE(poll_until([&] { return held.ended; }));
+  EXPECT_EQ(held.status, 206);
+}
+
+TEST_F(CurlTransportTest, DestructionClosesEverything) {
+  origin.add("/f", 1000);
+  origin.add("/held", 1000, {.hold = true});
+  run_path("/f");
+  RecordingExchange held;
+  transport->start(get(origin.url("/held")), held);
+  ASSERT_TRUE(poll_until([&] { return origin.count("/held") == 1; }));
+  transport.reset();
+  EXPECT_FALSE(held.ended);
+  EXPECT_EQ(sockets.open(), 0u);
+}
+
+}  // namespace
+}  // namespace skimfs::test

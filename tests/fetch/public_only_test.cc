@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT
+//
+// Where servers of the whole Internet may lead.
+#include "fetch/error.h"
+#include "tests/fetch/loop_fixture.h"
+
+namespace skimfs::test {
+namespace {
+
+using fetch::Errc;
+
+class PublicOnly : public FetchLoopTest {
+ protected:
+  void redirect(std::size_t i, const std::string& to, bool public_peer) {
+    transport.connect(i, false, public_peer);
+    transport.head(i, 302, {{"Location", to}, {"Content-Length", "0"}});
+    transport.end(i);
+    loop.advance();
+  }
+  bool must_be_public(std::size_t i) const { return transport.sent.at(i).request.public_only; }
+};
+
+// S-NET-8
+TEST_F(PublicOnly, APublicServerLeadsToPublicOnesOnly) {
+  const auto sink = want(0, 9);
+  EXPECT_FALSE(must_be_public(0)) << "the manifest may name any";
+  redirect(0, "http://inside/x", true);
+  EXPECT_TRUE(must_be_public(1));
+  transport.end(1, fetch::Fault::address);
+  loop.advance();
+  EXPECT_EQ(sink->outcome(), Errc::redirect_refused);
+  EXPECT_TRUE(observer.saw("redirect_denied"));
+  EXPECT_EQ(transport.count(), 2u) << "asking again would not help";
+}
+
+TEST_F(PublicOnly, APrivateServerMayLeadAnywhere) {
+  want(0, 9);
+  redirect(0, "http://inside/x", false);
+  EXPECT_FALSE(must_be_public(1));
+}
+
+TEST_F(PublicOnly, OnePublicServerOnTheWayIsEnough) {
+  want(0, 9);
+  redirect(0, "http://two/x", false);
+  redirect(1, "http://inside/x", true);
+  EXPECT_TRUE(must_be_public(2));
+}
+
+TEST_F(PublicOnly, ARememberedTargetMustStillBePublic) {
+  want(0, 9);
+  redirect(0, "http://cdn/x", true);
+  answer(1);
+  want(10, 19);
+  EXPECT_EQ(transport.sent.at(2).request.url, "http://cdn/x");
+  EXPECT_TRUE(must_be_public(2));
+}
+
+class PrivateAllowed : public PublicOnly {
+ protected:
+  PrivateAllowed() : allowed_(limits(), clock, observer, hosts, transport, 1) {}
+  static fetch::FetchLimits limits() {
+    auto limits = limits_of(8, 4);
+    limits.private_addresses = true;
+    return limits;
+  }
+  fetch::FetchLoop allowed_;
+};
+
+TEST_F(PrivateAllowed, AnOptionLetsThemLeadAnywhere) {
+  const auto sink = std::make_shared<RecordingSink>();
+  allowed_.add({.object = object_at("http://one/file"), .range = {0, 9}, .sink = sink});
+  allowed_.advance();
+  transport.connect(0, false, true);
+  transport.head(0, 302, {{"Location", "http://inside/x"}, {"Content-Length", "0"}});
+  transport.end(0);
+  allowed_.advance();
+  EXPECT_FALSE(must_be_public(1));
+}
+
+}  // namespace
+}  // namespace skimfs::test

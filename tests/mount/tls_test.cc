@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: MIT
+//
+// Servers over TLS: which are believed, which are not, and who shows them a certificate.
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <nlohmann/json.hpp>
+
+#include "tests/mount/fixture.h"
+#include "tests/mount/nginx.h"
+#include "tests/support/body.h"
+#include "tests/support/hostile_origin.h"
+
+namespace skimfs::test {
+namespace {
+
+constexpr std::uint64_t kSize = 300'000;
+
+// An authority, certificates of it, and some of others; files of openssl(1).
+class Certificates {
+ public:
+  Certificates() {
+    sign("ca", "-x509 -days 2 -subj /CN=authority");
+    issue("server", "IP:127.0.0.1", "-days 2");
+    issue("elsewhere", "DNS:elsewhere.example", "-days 2");
+    issue("client", "DNS:client", "-days 2");
+    // Over at once: openssl(1) takes no time of its end before 3.4, but a negative number of days.
+    issue("expired", "IP:127.0.0.1", "-days -1");
+    sign("self", "-x509 -days 2 -subj /CN=self -addext subjectAltName=IP:127.0.0.1");
+  }
+  std::string file(const std::string& name) const { return scratch_ / name; }
+  std::string of_server(const std::string& name) const {
+    return "ssl_certificate " + file(name + ".pem") + "; ssl_certificate_key " +
+           file(name + ".key") + ";";
+  }
+  std::string write(const std::string& name, const std::string& text) const {
+    const std::string path = scratch_.write(name, text);
+    EXPECT_EQ(::chmod(path.c_str(), 0600), 0);
+    return path;
+  }
+
+ private:
+  void sign(const std::string& name, const std::string& how) const {
+    const Outcome outcome = shell("cd " + scratch_.path() +
+                                  "; openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 " +
+                                  "-nodes -keyout " + name + ".key -out " + name + ".pem " + how);
+    EXPECT_TRUE(outcome.ok()) << outcome.all();
+  }
+  void issue(const std::string& name, const std::string& alternative,
+             const std::string& how) const {
+    sign(name, "-subj /CN=" + name);
+    const Outcome outcome =
+        shell("cd " + scratch_.path() + "; echo subjectAltName=" + alternative + " > ext; " +
+              "openssl x509 -req -in " + name + ".pem -CA ca.pem -CAkey ca.key -CAcreateserial " +
+              "-extfile ext -out signed.pem " + how + "; mv signed.pem " + name + ".pem");
+    EXPECT_TRUE(outcome.ok()) << outcome.all();
+  }
+  Scratch scratch_;
+};
+
+class Tls : public MountTest {
+ protected:
+  Tls() {
+    served_.write("f", Body("/f", 0).text(0, kSize));
+    served_.write("g", Body("/g", 0).text(0, kSize));
+  }
+  static Manifest manifest(const Nginx& server) {
+    return Manifest(server.base()).file("/f", kSize).file("/g", {});
+  }
+  static std::uint64_t of_fetch(const Mount& mount, const char* field) {
+    return nlohmann::json::parse(mount.status()).at("fetch").at(field).get<std::uint64_t>();
+  }
+  // The figures follow what happens within a second.
+  static bool await_fetch(const Mount& mount, const char* field, std::uint64_t least) {
+    for (int i = 0; i < 100 && of_fetch(mount, field) < least; ++i) ::usleep(50'000);
+    return of_fetch(mount, field) >= least;
+  }
+
+  Scratch served_;
+  Certificates certificates_;
+};
+
+// S-TLS-1
+TEST_F(Tls, AServerOfTheGivenAuthorityIsRead) {
+  const Nginx server(served_.path(), certificates_.of_server("server"));
+  const Mount mount(manifest(server), "cacert=" + certificates_.file("ca.pem"));
+  EXPECT_TRUE(Body("/f", 0).matches(0, kSize, mount.text("f")));
+  EXPECT_TRUE(Body("/g", 0).matches(0, kSize, mount.text("g")));
+  EXPECT_TRUE(await_fetch(mount, "connections_reused", 1));
+}
+
+struct Refused {
+  const char* name;
+  const char* certificate;
+  bool own_authority;
+};
+
+class TlsRefused : public Tls, public ::testing::WithParamInterface<Refused> {};
+
+// S-TLS-1, row 12 of the fault matrix
+TEST_P(TlsRefused, IsNotAskedForASingleFile) {
+  const Nginx server(served_.path(), certificates_.of_server(GetParam().certificate));
+  const Mount mount(manifest(server), GetParam().own_authority
+                                          ? "cacert=" + certificates_.file("ca.pem")
+                                          : std::string("timeout=10"));
+  EXPECT_EQ(read_at(mount / "f", 0, 4096, O_DIRECT).error, EIO);
+  EXPECT_EQ(read_at(mount / "g", 0, 4096, O_DIRECT).error, EACCES);
+  EXPECT_TRUE(await_fetch(mount, "errors", 2));
+  EXPECT_EQ(of_fetch(mount, "retries"), 0u);
+  EXPECT_TRUE(mount.await_log("ev=tls_verify", std::chrono::seconds(20))) << mount.log();
+  EXPECT_TRUE(server.requests().empty());
+}
+
+INSTANTIATE_TEST_SUITE_P(Certificates, TlsRefused,
+                         ::testing::Values(Refused{"expired", "expired", true},
+                                           Refused{"wrong_name", "elsewhere", true},
+                                           Refused{"self_signed", "self", true},
+                                           Refused{"unknown_authority", "server", false}),
+                         [](const auto& each) { return std::string(each.param.name); });
+
+// S-TLS-1
+TEST_F(Tls, AnyCertificateWillDoOnlyWhereThatIsSaid) {
+  const Nginx server(served_.path(), certificates_.of_server("self"));
+  const Mount mount(manifest(server), "insecure_tls");
+  EXPECT_TRUE(Body("/f", 0).matches(0, kSize, mount.text("f")));
+  EXPECT_TRUE(mount.await_log("ev=insecure_tls", std::chrono::seconds(20))) << mount.log();
+}
+
+TEST_F(Tls, AnAuthorityThatIsNotThereRefusesTheMount) {
+  const Nginx server(served_.path());
+  const std::string list = served_.write("m", manifest(server).text());
+  const Outcome outcome = run({skimfs(), list, served_ / "mnt", "-o", "cacert=/no/such/file"});
+  EXPECT_EQ(outcome.ending, 1) << outcome.all();
+  EXPECT_NE(outcome.err.find("cacert=/no/such/file"), std::string::npos) << outcome.all();
+}
+
+// S-SEC-1: a connection that was made with a certificate carries no request of somebody else.
+TEST_F(Tls, AClientCertificateIsShownByItsProfileOnly) {
+  const Nginx server(served_.path(), certificates_.of_server("server") +
+                                         "ssl_verify_client optional; " +
+                                         "ssl_client_certificate " + certificates_.file("ca.pem") +
+                                         "; " + "location /private { alias " + served_.path() +
+                                         "; if ($ssl_client_verify != SUCCESS) { return 403; } }");
+  for (const char* name : {"client.key", "client.pem"})
+    ASSERT_EQ(::chmod(certificates_.file(name).c_str(), 0600), 0);
+  const std::string conf = certificates_.write(
+      "auth.conf", "[p]\nmatch = " + server.base() + "/private/\ncertificate = client.pem\n" +
+                       "key = client.key\n");
+  const Mount mount(Manifest(server.base())
+                        .line("/with\t300000\t-\t-\t" + server.base() + "/private/f\tauth=p")
+                        .line("/without\t300000\t-\t-\t" + server.base() + "/private/g")
+                        .file("/f", kSize),
+                    "auth_file=" + conf + ",cacert=" + certificates_.file("ca.pem"));
+  EXPECT_TRUE(Body("/f", 0).matches(0, kSize, mount.text("f")));
+  EXPECT_TRUE(Body("/f", 0).matches(0, kSize, mount.text("with")));
+  EXPECT_EQ(read_at(mount / "without", 0, 4096, O_DIRECT).error, EACCES);
+  EXPECT_TRUE(await_fetch(mount, "connections_opened", 2));
+}
+
+// S-TLS-2
+TEST_F(Tls, AProxyIsAskedWhereOneIsGiven) {
+  HostileOrigin proxy;
+  proxy.add("http://files.invalid/f", kSize);
+  const Mount mount(Manifest("http://files.invalid").file("/f", kSize),
+                    "timeout=5,proxy=" + proxy.base());
+  EXPECT_TRUE(proxy.body("http://files.invalid/f").matches(0, kSize, mount.text("f")));
+}
+
+// S-TLS-2
+TEST_F(Tls, AProxyPassesTlsThrough) {
+  const Nginx server(served_.path(), certificates_.of_server("server"));
+  const Process proxy({"python3", "-u", "-c", R"(
+import select, socket, threading
+listener = socket.create_server(("127.0.0.1", 0))
+print(listener.getsockname()[1], flush=True)
+def serve(client):
+    head = b""
+    while b"\r\n\r\n" not in head: head += client.recv(65536)
+    method, target = head.split()[:2]
+    assert method == b"CONNECT", head
+    host, port = target.decode().rsplit(":", 1)
+    server = socket.create_connection((host, int(port)))
+    client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+    ends = {client: server, server: client}
+    while True:
+        for end in select.select(list(ends), [], [])[0]:
+            data = end.recv(65536)
+            if not data: return
+            ends[end].sendall(data)
+while True: threading.Thread(target=serve, args=[listener.accept()[0]], daemon=True).start()
+)"},
+                      served_ / "port");
+  std::string port;
+  for (int i = 0; i < 200 && !port.ends_with('\n'); ++i) {
+    ::usleep(50'000);
+    port = contents(served_ / "port");
+  }
+  ASSERT_TRUE(port.ends_with('\n'));
+  port.pop_back();
+  const Mount mount(manifest(server), "timeout=10,cacert=" + certificates_.file("ca.pem") +
+                                          ",proxy=http://127.0.0.1:" + port);
+  const auto got = read_at(mount / "f", 0, 4096, O_DIRECT);
+  EXPECT_EQ(got.error, 0) << mount.log();
+  EXPECT_TRUE(Body("/f", 0).matches(0, kSize, mount.text("f")));
+}
+
+}  // namespace
+}  // namespace skimfs::test

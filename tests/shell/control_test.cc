@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: MIT
+//
+// Commands to a running mount, over real sockets.
+#include "fs/control.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+
+#include "fs/shell/control_socket.h"
+
+namespace skimfs::fs {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::ThrowsMessage;
+
+class TemporaryDirectory {
+ public:
+  TemporaryDirectory() { EXPECT_NE(mkdtemp(path_.data()), nullptr); }
+  ~TemporaryDirectory() { std::filesystem::remove_all(path_); }
+  std::string operator/(const std::string& name) const { return path_ + "/" + name; }
+
+ private:
+  std::string path_ = std::filesystem::temp_directory_path() / "skimfs-control-XXXXXX";
+};
+
+shell::ControlSocket::Answer echo() {
+  return [](std::string_view command) -> std::optional<std::string> {
+    if (command == "unknown") return std::nullopt;
+    return "you said " + std::string(command);
+  };
+}
+
+class Listening : public shell::ControlSocket {
+ public:
+  Listening(const std::string& path, Answer answer) : ControlSocket(path) {
+    start(std::move(answer));
+  }
+};
+
+// A client that need not follow the protocol.
+class RawClient {
+ public:
+  explicit RawClient(const std::string& path) : fd_(socket(AF_UNIX, SOCK_STREAM, 0)) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::strncpy(address.sun_path, path.c_str(), sizeof address.sun_path - 1);
+    EXPECT_EQ(connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  }
+  ~RawClient() { close(fd_); }
+  void send(const std::string& text) const { ::send(fd_, text.data(), text.size(), MSG_NOSIGNAL); }
+  std::string receive_all() const {
+    std::string text;
+    std::array<char, 256> piece;
+    for (ssize_t got; (got = recv(fd_, piece.data(), piece.size(), 0)) > 0;)
+      text.append(piece.data(), static_cast<std::size_t>(got));
+    return text;
+  }
+
+ private:
+  const int fd_;
+};
+
+std::string request(const std::string& path, const std::string& text) {
+  const RawClient client(path);
+  client.send(text);
+  return client.receive_all();
+}
+
+TEST(ControlSocket, ACommandIsAnswered) {
+  const TemporaryDirectory place;
+  const Listening socket(place / "d/m.sock", echo());
+  EXPECT_EQ(request(socket.path(), "status\n"), "ok\nyou said status");
+}
+
+TEST(ControlSocket, AnUnknownCommandIsRefused) {
+  const TemporaryDirectory place;
+  const Listening socket(place / "d/m.sock", echo());
+  EXPECT_EQ(request(socket.path(), "unknown\n"), "error\nunknown command \"unknown\"");
+}
+
+TEST(ControlSocket, ALongAnswerArrivesWhole) {
+  const TemporaryDirectory place;
+  const std::string text(3'000'000, 'x');
+  const Listening socket(place / "d/m.sock", [&](auto) { return text; });
+  EXPECT_EQ(request(socket.path(), "status\n"), "ok\n" + text);
+}
+
+TEST(ControlSocket, ARequestWithoutEndIsCutOff) {
+  const TemporaryDirectory place;
+  const Listening socket(place / "d/m.sock", echo());
+  EXPECT_EQ(request(socket.path(), std::string(10'000, 'x')), "");
+}
+
+TEST(ControlSocket, ASilentClientDoesNotKeepTheNextOneOut) {
+  const TemporaryDirectory place;
+  const Listening socket(place / "d/m.sock", echo());
+  const RawClient silent(socket.path());
+  EXPECT_EQ(request(socket.path(), "status\n"), "ok\nyou said status");
+}
+
+TEST(ControlSocket, OnlyItsOwnerMayReachIt) {
+  const TemporaryDirectory place;
+  const Listening socket(place / "d/m.sock", echo());
+  struct stat file, directory;
+  ASSERT_EQ(stat(socket.path().c_str(), &file), 0);
+  ASSERT_EQ(stat((place / "d").c_str(), &directory), 0);
+  EXPECT_EQ(file.st_mode & 0777, 0600u);
+  EXPECT_EQ(directory.st_mode & 0777, 0700u);
+}
+
+TEST(ControlSocket, ADirectoryThatOthersMayWriteIsRefused) {
+  const TemporaryDirectory place;
+  ASSERT_EQ(mkdir((place / "d").c_str(), 0700), 0);
+  ASSERT_EQ(chmod((place / "d").c_str(), 0777), 0);
+  EXPECT_THROW(Listening(place / "d/m.sock", echo()), std::system_error);
+}
+
+TEST(ControlSocket, WhatADeadMountLeftIsReplacedAndRemovedAtTheEnd) {
+  const TemporaryDirectory place;
+  ASSERT_EQ(mkdir((place / "d").c_str(), 0700), 0);
+  std::ofstream(place / "d/m.sock") << "left behind";
+  {
+    const Listening socket(place / "d/m.sock", echo());
+    EXPECT_EQ(request(socket.path(), "status\n"), "ok\nyou said status");
+  }
+  EXPECT_TRUE(std::filesystem::is_empty(place / "d"));
+}
+
+TEST(ControlSocket, TheSocketOfASuccessorStays) {
+  const TemporaryDirectory place;
+  auto first = std::make_unique<Listening>(place / "d/m.sock", echo());
+  const Listening second(place / "d/m.sock", echo());
+  first.reset();
+  EXPECT_EQ(request(second.path(), "status\n"), "ok\nyou said status");
+}
+
+// As a user without a login session of their own: sockets live where XDG_RUNTIME_DIR says, which
+// root does not look at.
+TEST(Control, ACommandFindsTheMountByItsDirectory) {
+  const TemporaryDirectory place;
+  const std::string mount = place / "m";
+  const std::string directory = control::socket_directories(geteuid()).front();
+  const Listening socket(directory + "/" + control::socket_name(mount), echo());
+  EXPECT_EQ(control::ask(mount + "/", "status --json"), "you said status --json");
+  EXPECT_THAT([&] { control::ask(mount, "unknown"); },
+              ThrowsMessage<control::NotServed>(HasSubstr("unknown command")));
+}
+
+TEST(Control, WhereNothingIsMountedTheMessageSaysSo) {
+  EXPECT_THAT([] { control::ask("/nothing/here", "status"); },
+              ThrowsMessage<control::NotServed>("/nothing/here: no skimfs is mounted there"));
+}
+
+TEST(Control, AMountThatHangsIsNotWaitedForLong) {
+  const TemporaryDirectory place;
+  const std::string mount = place / "m";
+  const std::string directory = control::socket_directories(geteuid()).front();
+  const Listening socket(directory + "/" + control::socket_name(mount), echo());
+  const RawClient first_in_line(socket.path());
+  EXPECT_THAT([&] { control::ask(mount, "status", std::chrono::milliseconds(50)); },
+              ThrowsMessage<control::NotServed>(HasSubstr("does not answer")));
+}
+
+TEST(Control, NamesAreAbsoluteAndPlain) {
+  EXPECT_EQ(control::mount_name("/data//set/../set/"), "/data/set");
+  EXPECT_EQ(control::mount_name("m"), std::filesystem::current_path().string() + "/m");
+  EXPECT_EQ(control::mount_name("/"), "/");
+}
+
+TEST(Control, ALinkIsTheDirectoryItLeadsTo) {
+  const TemporaryDirectory place;
+  std::filesystem::create_directory(place / "real");
+  std::filesystem::create_directory_symlink(place / "real", place / "link");
+  EXPECT_EQ(control::mount_name(place / "link"), control::mount_name(place / "real"));
+}
+
+TEST(Control, DifferentMountsHaveDifferentSockets) {
+  EXPECT_EQ(control::socket_name("/data/set"), "data-set.sock");
+  EXPECT_EQ(control::socket_name("/"), "-.sock");
+  EXPECT_EQ(control::socket_name("/data-set"), "data\\x2dset.sock");
+  EXPECT_EQ(control::socket_name("/.a/\xc3\xa4"), "\\x2ea-\\xc3\\xa4.sock");
+  const std::string long_path = "/" + std::string(300, 'a');
+  EXPECT_LE(control::socket_name(long_path).size(), 65u);
+  EXPECT_NE(control::socket_name(long_path + "1"), control::socket_name(long_path + "2"));
+}
+
+}  // namespace
+}  // namespace skimfs::fs

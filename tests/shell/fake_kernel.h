@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT
+//
+// Requests as libfuse keeps them, without a kernel: arming and the interrupt callback run under the
+// request's own mutex, and a reply ends the request.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <utility>
+
+#include "fs/operation.h"
+#include "fs/shell/replies.h"
+
+namespace skimfs::test {
+
+class FakeRequest {
+ public:
+  fuse_req_t handle() noexcept { return reinterpret_cast<fuse_req_t>(this); }
+  static FakeRequest& of(fuse_req_t handle) noexcept {
+    return *reinterpret_cast<FakeRequest*>(handle);
+  }
+
+  // What libfuse does with a FUSE_INTERRUPT (find_interrupted).
+  void interrupt() {
+    const std::lock_guard lock(mutex_);
+    interrupted_ = true;
+    if (call_ != nullptr) call_(handle(), data_);
+  }
+
+  // fuse_req_interrupt_func().
+  void on_interrupt(fuse_interrupt_func_t call, void* data) {
+    const std::lock_guard lock(mutex_);
+    EXPECT_EQ(answers, 0) << "a reply has freed the request";
+    call_ = call;
+    data_ = data;
+    if (interrupted_ && call != nullptr) call(handle(), data);
+  }
+
+  void answer(int result) {
+    ASSERT_TRUE(mutex_.try_lock()) << "replied inside the interrupt callback";
+    EXPECT_EQ(call_, nullptr) << "replied while armed";
+    mutex_.unlock();
+    error = result;
+    ++answers;
+  }
+
+  bool armed() {
+    const std::lock_guard lock(mutex_);
+    return call_ != nullptr;
+  }
+
+  std::atomic<int> answers{0};
+  std::atomic<int> error{-1};  // of the last answer; 0: it succeeded
+
+ private:
+  std::mutex mutex_;
+  bool interrupted_ = false;
+  fuse_interrupt_func_t call_ = nullptr;
+  void* data_ = nullptr;
+};
+
+struct FakeReplies final : fs::shell::Replies {
+  void on_interrupt(fuse_req_t request, fuse_interrupt_func_t call, void* data) noexcept override {
+    FakeRequest::of(request).on_interrupt(call, data);
+  }
+  void read(fuse_req_t request, const fs::ReadView&) noexcept override {
+    FakeRequest::of(request).answer(0);
+  }
+  void entry(fuse_req_t request, const fs::Node&) noexcept override {
+    FakeRequest::of(request).answer(0);
+  }
+  void opened(fuse_req_t request, std::shared_ptr<fs::OpenFile>) noexcept override {
+    FakeRequest::of(request).answer(0);
+  }
+  void fail(fuse_req_t request, int error) noexcept override {
+    FakeRequest::of(request).answer(error);
+  }
+};
+
+struct CountingOperation final : fs::Operation {
+  void overdue() noexcept override { ++overdue_told; }
+  void abandon() noexcept override { ++abandoned; }
+  std::atomic<int> overdue_told{0}, abandoned{0};
+};
+
+}  // namespace skimfs::test

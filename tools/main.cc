@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+//
+// skimfs, and mount.skimfs by another name.
+#include <array>
+#include <exception>
+#include <iostream>
+
+#include "tools/cli.h"
+#include "tools/cmd_manifest.h"
+#include "tools/cmd_mount.h"
+#include "tools/cmd_status.h"
+#include "tools/cmd_umount.h"
+#include "tools/exit_code.h"
+#include "tools/mount_helper.h"
+
+namespace skimfs::tools {
+namespace {
+
+struct Command {
+  std::string_view name;
+  int (*run)(Words);
+  int usage_code;  // for words nobody can mean
+};
+
+int mount_by_name(Words words) { return mount_command(words, parse_mount); }
+
+constexpr std::array<Command, 4> kCommands{{{"mount", mount_by_name, kMountUsage},
+                                            {"umount", umount_command, kMountUsage},
+                                            {"status", status_command, kUsage},
+                                            {"manifest", manifest_command, kUsage}}};
+
+int run(const Command& command, Words words) {
+  try {
+    return command.run(words);
+  } catch (const UsageError& error) {
+    std::cerr << "skimfs: " << error.what() << "; skimfs --help tells how\n";
+    return command.usage_code;
+  } catch (const fs::OptionError& error) {
+    std::cerr << "skimfs: " << error.what() << '\n';
+    return command.usage_code;
+  } catch (const std::exception& error) {
+    std::cerr << "skimfs: " << command.name << ": " << error.what() << '\n';
+    return kFailed;
+  }
+}
+
+int run_skimfs(Words words) {
+  for (const Command& command : kCommands) {
+    if (!words.empty() && words[0] == command.name) return run(command, words.subspan(1));
+  }
+  return run(kCommands[0], words);  // "skimfs SOURCE DIR"; a source named "status" is "./status"
+}
+
+}  // namespace
+}  // namespace skimfs::tools
+
+int main(int count, char* arguments[]) {
+  using namespace skimfs::tools;
+  const std::vector<std::string> words(arguments + (count > 0 ? 1 : 0), arguments + count);
+  if (count > 0 && is_mount_helper(arguments[0])) return mount_command(words, parse_mount_helper);
+  return run_skimfs(words);
+}
