@@ -40,6 +40,11 @@ int drop_capabilities() noexcept {
   return syscall(SYS_capset, &header, none.data()) == 0 ? 0 : errno;
 }
 
+// Of the calling thread, as capabilities are: glibc's asks every thread and ends the process where
+// their answers differ.
+bool can_become_root() noexcept { return syscall(SYS_setuid, 0) == 0; }
+bool can_join_root() noexcept { return syscall(SYS_setgid, 0) == 0; }
+
 bool can_have_nothing_else(const Account& account) noexcept {
   uid_t real = 0, effective = 0, saved = 0;
   gid_t real_group = 0, effective_group = 0, saved_group = 0;
@@ -47,8 +52,8 @@ bool can_have_nothing_else(const Account& account) noexcept {
          effective == account.user && saved == account.user &&
          getresgid(&real_group, &effective_group, &saved_group) == 0 &&
          real_group == account.group && effective_group == account.group &&
-         saved_group == account.group && getgroups(0, nullptr) == 0 && setuid(0) != 0 &&
-         (account.group == 0 || setgid(0) != 0);
+         saved_group == account.group && getgroups(0, nullptr) == 0 && !can_become_root() &&
+         (account.group == 0 || !can_join_root());
 }
 
 // Nothing that serving files needs.  A name that this machine's kernel does not have is left out by
