@@ -15,7 +15,7 @@
 
 namespace skimfs::fs {
 
-// Row + 1 + generation * 2^40; the root is 1.  Never used again for another content.
+// The file's number + 1 + generation * 2^40; the root is 1.  Never used again for another content.
 using Inode = std::uint64_t;
 
 // What stat(2) shows of one inode.
@@ -25,6 +25,7 @@ struct Attributes {
   std::uint64_t size = 0;  // bytes
   manifest::Time mtime;
   std::uint32_t permissions = 0444;  // before the mount's umask
+  bool size_stated = true;           // by the manifest: no server changes it
 };
 
 // A name's answer, and for how many seconds the kernel may repeat it.
@@ -48,7 +49,7 @@ class OpenFile;
 // Answered exactly once; after one of the last four calls the others do nothing.
 // Any thread; called with no lock held.
 struct Answer {
-  virtual bool open() const noexcept = 0;  // nobody has answered yet
+  virtual bool open() const noexcept = 0;                           // nobody has answered yet
   virtual void work(std::weak_ptr<Operation> behind) noexcept = 0;  // told when abandoned
   virtual void read(const ReadView& view) noexcept = 0;
   virtual void entry(const Node& node) noexcept = 0;

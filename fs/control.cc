@@ -7,13 +7,16 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <memory>
 #include <system_error>
+#include <thread>
 #include <utility>
 
 #include "fs/mount_table.h"
@@ -182,8 +185,33 @@ std::string ask(std::string_view directory, std::string_view command,
   send_all(socket.get(), std::string(command) + "\n", deadline, mount);
   const std::string reply = receive_all(socket.get(), deadline, mount);
   if (reply.starts_with(kOk)) return reply.substr(kOk.size());
-  if (reply.starts_with(kError)) throw NotServed(mount + ": " + reply.substr(kError.size()));
+  if (reply.starts_with(kError)) throw Refused(mount + ": " + reply.substr(kError.size()));
   throw NotServed(mount + ": the mount ended while it was asked");
+}
+
+std::optional<Ticket> ticket_of(std::string_view command) {
+  constexpr std::string_view kWord = "reload";
+  if (!command.starts_with(kWord)) return std::nullopt;
+  command.remove_prefix(kWord.size());
+  if (command.empty()) return 0;
+  if (!command.starts_with(' ')) return std::nullopt;
+  command.remove_prefix(1);
+  Ticket ticket = 0;
+  const auto [end, error] =
+      std::from_chars(command.data(), command.data() + command.size(), ticket);
+  if (error != std::errc() || end != command.data() + command.size() || ticket == 0)
+    return std::nullopt;
+  return ticket;
+}
+
+std::string reload(std::string_view directory) {
+  constexpr std::chrono::milliseconds kFirstLook{10}, kLongestPause{500};
+  const std::string question = "reload " + ask(directory, "reload");
+  for (auto pause = kFirstLook;; pause = std::min(2 * pause, kLongestPause)) {
+    std::this_thread::sleep_for(pause);
+    std::string outcome = ask(directory, question);
+    if (!outcome.empty()) return outcome;
+  }
 }
 
 std::optional<pid_t> serving_process(std::string_view directory) {

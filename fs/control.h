@@ -22,11 +22,30 @@ struct NotServed : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// The mount that answers there did not do it.
+struct Refused : NotServed {
+  using NotServed::NotServed;
+};
+
 // A request is one line of at most this many bytes, the newline included.
 inline constexpr std::size_t kLongestRequest = 256;
 // A reply is "ok\n" or "error\n", then the text, then the end of the stream.
 inline constexpr std::string_view kOk = "ok\n";
 inline constexpr std::string_view kError = "error\n";
+
+struct Reply {
+  bool good = false;  // else `text` says why
+  std::string text;
+};
+
+// "reload" begins a reload and is answered by its ticket, "reload TICKET" by what came of it, or by
+// nothing while it is under way.
+using Ticket = std::uint64_t;
+std::optional<Ticket> ticket_of(std::string_view command);  // of "reload" 0; empty: other words
+
+// Has the mount at `directory` read its manifest again; returns what that changed.  Throws Refused
+// when it keeps the old one, else NotServed.
+std::string reload(std::string_view directory);
 
 // The absolute name of a directory as the kernel's mount table shows it: symbolic links resolved
 // where that is possible without entering it, no "." or "..", no slash at the end.
@@ -40,7 +59,7 @@ std::vector<std::string> socket_directories(uid_t user);
 std::string socket_name(std::string_view mount_name);
 
 // Sends the command to the mount at `directory` and returns its text.  Root may ask any mount.
-// Throws NotServed, also when the answer takes longer than `at_most`.
+// Throws Refused, or NotServed, also when the answer takes longer than `at_most`.
 std::string ask(std::string_view directory, std::string_view command,
                 std::chrono::milliseconds at_most = std::chrono::seconds(5));
 

@@ -15,11 +15,10 @@ using manifest::Row;
 
 Files::Files(std::shared_ptr<const manifest::Tree> tree, manifest::Time default_mtime,
              Validator validator, VerifyPolicy verify, Credentials credentials)
-    : tree_(std::move(tree)),
-      default_mtime_(default_mtime),
-      validator_(validator),
+    : validator_(validator),
       verify_(verify),
-      credentials_(std::move(credentials)) {
+      credentials_(std::move(credentials)),
+      names_(std::make_shared<Catalogue>(std::move(tree), default_mtime)) {
   // A name that nobody knows is a profile that covers no server.
   if (!credentials_.profiles) credentials_.profiles = std::make_shared<auth::Profiles>();
 }
@@ -32,13 +31,29 @@ bool sane(std::int64_t date) {
   return date >= 0 && seconds(date) < system_clock::now().time_since_epoch() + hours(24);
 }
 
+std::error_code changed() { return make_error_code(fetch::Errc::changed); }
+
 }  // namespace
 
-bool Files::valid(Inode inode) const noexcept {
-  return inode != 0 && (inode & ((Inode{1} << 40) - 1)) != 0 && row_of(inode) < tree_->rows();
+std::shared_ptr<const Catalogue> Files::names() const {
+  const std::lock_guard lock(mutex_);
+  return names_;
 }
 
-bool Files::size_stated(Row row) const noexcept { return tree_->entry(row).size.has_value(); }
+fetch::Result<manifest::Content> Files::content(FileNumber number) const {
+  const auto now = names();
+  const auto row = now->row(number);
+  if (!row) return tl::unexpected(changed());
+  manifest::Content content = now->tree().content(*row);
+  if (const auto why = fault(*now)) return tl::unexpected(why);
+  return content;
+}
+
+std::string Files::path(FileNumber number) const {
+  const auto now = names();
+  const auto row = now->row(number);
+  return row ? now->tree().path(*row) : "(removed)";
+}
 
 Stated Files::stated(const manifest::Content& content, std::optional<std::uint64_t> size) const {
   Stated stated = stated_versions(content, size, validator_);
@@ -52,64 +67,87 @@ std::shared_ptr<const fetch::Profile> Files::profile(const manifest::Content& co
   return name.empty() ? nullptr : credentials_.profiles->find(name);
 }
 
-std::error_code Files::fault() const noexcept {
-  return tree_->intact() ? std::error_code{} : std::make_error_code(std::errc::io_error);
+std::error_code Files::fault(const Catalogue& names) noexcept {
+  return names.tree().intact() ? std::error_code{} : std::make_error_code(std::errc::io_error);
 }
 
-const Files::Slot* Files::slot(Row row) const {
-  const auto found = slots_.find(row);
+const Files::Slot* Files::slot(FileNumber number) const {
+  const auto found = slots_.find(number);
   return found == slots_.end() ? nullptr : &found->second;
 }
 
-std::optional<Attributes> Files::describe(Row row, const Slot* slot) const {
-  const manifest::Entry entry = tree_->entry(row);
+std::uint64_t Files::generation(FileNumber number) const {
+  const Slot* const known = slot(number);
+  return known ? known->generation : 0;
+}
+
+Files::Slot* Files::grow(FileNumber number) {
+  return names_->row(number) ? &slots_[number] : nullptr;
+}
+
+std::optional<Attributes> Files::describe(const Catalogue& names, Row row, const Slot* slot) const {
+  const manifest::Entry entry = names.tree().entry(row);
+  const FileNumber number = names.number(row);
   Attributes out;
-  out.inode = inode_of(row, slot ? slot->generation : 0);
+  out.inode = inode_of(number, slot ? slot->generation : 0);
   out.kind = entry.kind;
   out.permissions = entry.mode;
-  out.mtime = entry.mtime ? *entry.mtime : (slot && slot->mtime ? *slot->mtime : default_mtime_);
+  out.mtime =
+      entry.mtime ? *entry.mtime : (slot && slot->mtime ? *slot->mtime : names.undated(number));
   if (entry.kind == Kind::directory) return out;
   const auto size = entry.size ? entry.size : (slot ? slot->size : std::nullopt);
   if (!size) return std::nullopt;
   out.size = *size;
+  out.size_stated = entry.size.has_value();
   return out;
 }
 
-std::optional<Attributes> Files::attributes(Row row) const {
+std::optional<Attributes> Files::attributes(const Catalogue& names, Row row) const {
   const std::lock_guard lock(mutex_);
-  return describe(row, slot(row));
+  return describe(names, row, slot(names.number(row)));
 }
 
 fetch::Result<Attributes> Files::attributes(Inode inode) const {
   const std::lock_guard lock(mutex_);
-  const Row row = row_of(inode);
-  const auto now = describe(row, slot(row));
-  if (const auto why = fault()) return tl::unexpected(why);
+  const FileNumber number = number_of(inode);
+  const auto row = names_->row(number);
+  const auto now = row ? describe(*names_, *row, slot(number)) : std::nullopt;
+  if (const auto why = fault(*names_)) return tl::unexpected(why);
   if (now && now->inode == inode) return *now;
   const auto old = ended_.find(inode);
   if (old != ended_.end() && !old->second.first.expired()) return old->second.second;
-  return tl::unexpected(make_error_code(fetch::Errc::changed));
+  return tl::unexpected(changed());
 }
 
 fetch::Result<std::shared_ptr<RemoteFile>> Files::open(Inode inode) {
-  const Row row = row_of(inode);
-  manifest::Content content = tree_->content(row);  // decoded outside the lock
-  const auto who = profile(content);
-  const std::lock_guard lock(mutex_);
-  const Slot* const known = slot(row);
-  if (generation_of(inode) != (known ? known->generation : 0))
-    return tl::unexpected(make_error_code(fetch::Errc::changed));
-  const auto attributes = describe(row, known);
-  if (const auto why = fault()) return tl::unexpected(why);
+  const FileNumber number = number_of(inode);
+  for (;;) {
+    const auto now = names();
+    const auto row = now->row(number);
+    if (!row) return tl::unexpected(changed());
+    manifest::Content content = now->tree().content(*row);  // decoded outside the lock
+    const auto who = profile(content);
+    const std::lock_guard lock(mutex_);
+    if (names_ == now) return open(inode, *row, std::move(content), who);
+  }
+}
+
+fetch::Result<std::shared_ptr<RemoteFile>> Files::open(
+    Inode inode, Row row, manifest::Content content,
+    const std::shared_ptr<const fetch::Profile>& who) {
+  const FileNumber number = number_of(inode);
+  if (generation_of(inode) != generation(number)) return tl::unexpected(changed());
+  const auto attributes = describe(*names_, row, slot(number));
+  if (const auto why = fault(*names_)) return tl::unexpected(why);
   if (!attributes)
     return tl::unexpected(std::make_error_code(std::errc::resource_unavailable_try_again));
-  Slot& present = slots_[row];
+  Slot& present = slots_[number];
   if (!present.integrity) present.integrity = plan(inode, content, who, attributes->size);
   if (auto file = present.file.lock()) return file;
   if (!present.pin) present.pin = std::make_shared<VersionPin>(stated(content, attributes->size));
   // Not make_shared: the slot's weak reference would keep the memory of the whole file.
   std::shared_ptr<RemoteFile> file = std::make_unique<RemoteFile>(
-      inode, row, attributes->size, std::move(content), who, present.pin, present.integrity);
+      inode, attributes->size, std::move(content), who, present.pin, present.integrity);
   present.file = file;
   return file;
 }
@@ -120,77 +158,113 @@ std::shared_ptr<Integrity> Files::plan(Inode inode, const manifest::Content& con
   if (size == 0 || (content.digests.empty() && content.pieces.empty())) return nullptr;
   Verification plan = plan_verification(content, size, verify_);
   if (plan.how == Verification::How::nothing && plan.refusal.empty()) return nullptr;
-  auto list =
-      plan.list ? RemoteFile::list_of(inode, row_of(inode), *plan.list, who, verify_) : nullptr;
+  auto list = plan.list ? RemoteFile::list_of(inode, *plan.list, who, verify_) : nullptr;
   return std::make_shared<Integrity>(std::move(plan), size, std::move(list));
 }
 
 std::shared_ptr<Integrity> Files::integrity(Inode inode) const {
   const std::lock_guard lock(mutex_);
-  const Slot* known = slot(row_of(inode));
+  const Slot* known = slot(number_of(inode));
   return known && known->generation == generation_of(inode) ? known->integrity : nullptr;
 }
 
 std::shared_ptr<VersionPin> Files::pin(Inode inode) const {
   const std::lock_guard lock(mutex_);
-  const Slot* known = slot(row_of(inode));
+  const Slot* known = slot(number_of(inode));
   return known && known->generation == generation_of(inode) ? known->pin : nullptr;
 }
 
-bool Files::probed(Row row, std::size_t source, const fetch::Version& seen, fetch::TimePoint now) {
-  const manifest::Content content = tree_->content(row);
-  if (fault()) return false;
-  auto pin = std::make_shared<VersionPin>(stated(content, seen.total));
+bool Files::probed(FileNumber number, std::size_t source, const fetch::Version& seen,
+                   fetch::TimePoint now) {
+  const auto content = this->content(number);
+  if (!content) return false;
+  auto pin = std::make_shared<VersionPin>(stated(*content, seen.total));
   if (!pin->learn(0, source, seen, now)) return false;
   const std::lock_guard lock(mutex_);
-  Slot& slot = slots_[row];
-  slot.failure = {};
-  if (slot.size || !seen.total) return true;
-  slot.size = seen.total;
+  Slot* const slot = grow(number);
+  if (!slot) return false;
+  slot->failure = {};
+  if (slot->size || !seen.total) return true;
+  slot->size = seen.total;
   if (seen.last_modified && sane(*seen.last_modified))
-    slot.mtime = manifest::Time{*seen.last_modified, 0};
-  slot.pin = std::move(pin);
+    slot->mtime = manifest::Time{*seen.last_modified, 0};
+  slot->pin = std::move(pin);
   return true;
 }
 
-std::error_code Files::failure(Row row, fetch::TimePoint now) const {
+std::error_code Files::failure(FileNumber number, fetch::TimePoint now) const {
   const std::lock_guard lock(mutex_);
-  const Slot* known = slot(row);
+  const Slot* known = slot(number);
   return known && now < known->failure_until ? known->failure : std::error_code{};
 }
 
-void Files::failed(Row row, std::error_code why, fetch::TimePoint until) {
+void Files::failed(FileNumber number, std::error_code why, fetch::TimePoint until) {
   const std::lock_guard lock(mutex_);
-  Slot& slot = slots_[row];
-  slot.failure = why;
-  slot.failure_until = until;
+  Slot* const slot = grow(number);
+  if (!slot) return;
+  slot->failure = why;
+  slot->failure_until = until;
 }
 
-void Files::note_error(Row row, std::error_code why) {
+void Files::note_error(FileNumber number, std::error_code why) {
   const std::lock_guard lock(mutex_);
-  slots_[row].last_error = why;
+  if (Slot* const slot = grow(number)) slot->last_error = why;
 }
 
-std::error_code Files::last_error(Row row) const {
+std::error_code Files::last_error(FileNumber number) const {
   const std::lock_guard lock(mutex_);
-  const Slot* known = slot(row);
+  const Slot* known = slot(number);
   return known ? known->last_error : std::error_code{};
 }
 
-bool Files::supersede(Inode inode) {
-  const Row row = row_of(inode);
-  const std::lock_guard lock(mutex_);
-  Slot& slot = slots_[row];
-  if (slot.generation != generation_of(inode)) return false;
-  if (!slot.file.expired()) {
-    std::erase_if(ended_, [](const auto& old) { return old.second.first.expired(); });
-    if (const auto attributes = describe(row, &slot))
+// Its handles go on: what they show stays.
+void Files::keep_ended(Inode inode, const Slot& slot) {
+  if (slot.file.expired()) return;
+  std::erase_if(ended_, [](const auto& old) { return old.second.first.expired(); });
+  if (const auto row = names_->row(number_of(inode)))
+    if (const auto attributes = describe(*names_, *row, &slot))
       ended_.emplace(inode, std::pair{slot.file, *attributes});
-  }
-  const std::uint64_t next = slot.generation + 1;
-  slot = Slot{};
-  slot.generation = next;
+}
+
+bool Files::supersede(Inode inode) {
+  const std::lock_guard lock(mutex_);
+  Slot* const slot = grow(number_of(inode));
+  if (!slot || slot->generation != generation_of(inode)) return false;
+  keep_ended(inode, *slot);
+  const std::uint64_t next = slot->generation + 1;
+  *slot = Slot{};
+  slot->generation = next;
   return true;
+}
+
+Files::Replaced Files::replace(const Succession& succession) {
+  Replaced out;
+  const std::lock_guard lock(mutex_);
+  const auto inodes = [this](const std::vector<FileNumber>& numbers, std::vector<Inode>& into) {
+    into.reserve(numbers.size());
+    for (const FileNumber number : numbers) into.push_back(inode_of(number, generation(number)));
+  };
+  inodes(succession.gone, out.ended);
+  inodes(succession.restated, out.restated);
+  inodes(succession.lists, out.lists);
+  // What may fail comes first, and harms nothing if it was for nothing.
+  for (const Inode inode : out.ended)
+    if (const Slot* const known = slot(number_of(inode))) keep_ended(inode, *known);
+  for (const auto& [number, slot] : slots_) renew(number, slot, *succession.next);
+  for (const FileNumber number : succession.gone) slots_.erase(number);
+  names_ = succession.next;
+  return out;
+}
+
+// A file in use, whose URLs may have been signed again.
+void Files::renew(FileNumber number, const Slot& slot, const Catalogue& next) const {
+  const auto file = slot.file.lock();
+  const auto was = names_->row(number), is = next.row(number);
+  if (!file || !was || !is) return;
+  manifest::Content content = next.tree().content(*is);
+  if (!same_content(names_->tree().content(*was), content)) return;  // only of a damaged tree
+  const auto who = profile(content);
+  file->renew(std::move(content), who);
 }
 
 }  // namespace skimfs::fs

@@ -2,32 +2,38 @@
 //
 // Which inode a name leads to now, and what is known of it beyond the manifest.
 //
-// A row that was never opened or probed costs nothing here.  Any thread; a leaf lock over the maps.
+// A file that was never opened or probed costs nothing here.  Any thread; a leaf lock over the
+// maps.
 #pragma once
 
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <system_error>
 #include <unordered_map>
+#include <vector>
 
 #include "fetch/clock.h"
 #include "fetch/result.h"
 #include "fs/answer.h"
 #include "fs/auth/profiles.h"
+#include "fs/catalogue.h"
 #include "fs/manifest/tree.h"
 #include "fs/remote_file.h"
+#include "fs/succession.h"
 #include "fs/version_pin.h"
 
 namespace skimfs::fs {
 
-// Inode numbers: row + 1 in the low 40 bits, how often the content changed above.
-constexpr Inode inode_of(manifest::Row row, std::uint64_t generation) noexcept {
-  return row + Inode{1} + (generation << 40);
+// Inode numbers: the file's number + 1 in the low 40 bits, how often the content changed above.
+constexpr Inode inode_of(FileNumber number, std::uint64_t generation) noexcept {
+  return number + Inode{1} + (generation << 40);
 }
-constexpr manifest::Row row_of(Inode inode) noexcept {
-  return static_cast<manifest::Row>((inode & ((Inode{1} << 40) - 1)) - 1);
+// At least kNumbers for an inode that is none.
+constexpr FileNumber number_of(Inode inode) noexcept {
+  return (inode & ((Inode{1} << 40) - 1)) - 1;
 }
 constexpr std::uint64_t generation_of(Inode inode) noexcept { return inode >> 40; }
 
@@ -43,19 +49,21 @@ class Files {
   Files(std::shared_ptr<const manifest::Tree> tree, manifest::Time default_mtime,
         Validator validator, VerifyPolicy verify, Credentials credentials);
 
-  const manifest::Tree& tree() const noexcept { return *tree_; }
-  std::shared_ptr<const manifest::Tree> share_tree() const noexcept { return tree_; }
-  bool valid(Inode inode) const noexcept;  // could it ever have been given out?
-  bool size_stated(manifest::Row row) const noexcept;
+  // The names as they are now.
+  std::shared_ptr<const Catalogue> names() const;
+  // Errors: changed, when no name leads to it any more; io_error, when the tree is damaged.
+  fetch::Result<manifest::Content> content(FileNumber number) const;
+  // For messages; of what no name leads to any more "(removed)".
+  std::string path(FileNumber number) const;
   // What the manifest says of the row's versions.
   Stated stated(const manifest::Content& content, std::optional<std::uint64_t> size) const;
   // Who asks for the row's objects.
   std::shared_ptr<const fetch::Profile> profile(const manifest::Content& content) const;
   // Why what was just read of the tree does not count; empty: it does.
-  std::error_code fault() const noexcept;
+  static std::error_code fault(const Catalogue& names) noexcept;
 
   // What stat(2) shows of the row's present version; empty while a file's size is not known.
-  std::optional<Attributes> attributes(manifest::Row row) const;
+  std::optional<Attributes> attributes(const Catalogue& names, manifest::Row row) const;
   // Of this very version.  Errors: changed, when no handle is open on it any more.
   fetch::Result<Attributes> attributes(Inode inode) const;
 
@@ -67,20 +75,30 @@ class Files {
   // How it is verified, when it was ever opened; null: not at all.
   std::shared_ptr<Integrity> integrity(Inode inode) const;
 
-  // A probe's answer, by this source, for a row without a stated size.  false: it contradicts what
+  // A probe's answer, by this source, for a file without a stated size.  false: it contradicts what
   // is stated, and was not believed.
-  bool probed(manifest::Row row, std::size_t source, const fetch::Version& seen,
+  bool probed(FileNumber number, std::size_t source, const fetch::Version& seen,
               fetch::TimePoint now);
   // A probe that failed lately, for as long as it stands.
-  std::error_code failure(manifest::Row row, fetch::TimePoint now) const;
-  void failed(manifest::Row row, std::error_code why, fetch::TimePoint until);
+  std::error_code failure(FileNumber number, fetch::TimePoint now) const;
+  void failed(FileNumber number, std::error_code why, fetch::TimePoint until);
 
-  // What last went wrong with the row's bytes; empty: nothing.
-  void note_error(manifest::Row row, std::error_code why);
-  std::error_code last_error(manifest::Row row) const;
+  // What last went wrong with the file's bytes; empty: nothing.
+  void note_error(FileNumber number, std::error_code why);
+  std::error_code last_error(FileNumber number) const;
 
-  // The version of `inode` has ended: the row gets a new inode.  false: it has one already.
+  // The version of `inode` has ended: the file gets a new inode.  false: it has one already.
   bool supersede(Inode inode);
+
+  // From here on the names are those of `succession`, which was made from names().  Files that it
+  // keeps keep all that is known of them; handles on the others go on with what they have.  One
+  // caller at a time.
+  struct Replaced {
+    std::vector<Inode> ended;     // no name leads to them any more
+    std::vector<Inode> restated;  // show other attributes
+    std::vector<Inode> lists;     // directories whose list changed
+  };
+  Replaced replace(const Succession& succession);
 
  private:
   struct Slot {
@@ -95,19 +113,28 @@ class Files {
     std::error_code last_error;
   };
 
-  std::optional<Attributes> describe(manifest::Row row, const Slot* slot) const;
-  const Slot* slot(manifest::Row row) const;
+  std::optional<Attributes> describe(const Catalogue& names, manifest::Row row,
+                                     const Slot* slot) const;
+  const Slot* slot(FileNumber number) const;
+  std::uint64_t generation(FileNumber number) const;
+  // With the lock held, of names_.
+  fetch::Result<std::shared_ptr<RemoteFile>> open(Inode inode, manifest::Row row,
+                                                  manifest::Content content,
+                                                  const std::shared_ptr<const fetch::Profile>& who);
+  // For the file to be known by; null when no name leads to it.
+  Slot* grow(FileNumber number);
+  void keep_ended(Inode inode, const Slot& slot);
+  void renew(FileNumber number, const Slot& slot, const Catalogue& next) const;
   std::shared_ptr<Integrity> plan(Inode inode, const manifest::Content& content,
                                   const std::shared_ptr<const fetch::Profile>& who,
                                   std::uint64_t size) const;
 
-  const std::shared_ptr<const manifest::Tree> tree_;
-  const manifest::Time default_mtime_;
   const Validator validator_;
   const VerifyPolicy verify_;
   Credentials credentials_;
   mutable std::mutex mutex_;
-  std::unordered_map<manifest::Row, Slot> slots_;  // guarded by mutex_
+  std::shared_ptr<const Catalogue> names_;      // guarded by mutex_
+  std::unordered_map<FileNumber, Slot> slots_;  // guarded by mutex_
   // Versions that ended with handles open.  Guarded by mutex_.
   std::unordered_map<Inode, std::pair<std::weak_ptr<RemoteFile>, Attributes>> ended_;
 };

@@ -3,6 +3,7 @@
 // See filesystem.h.
 #include "fs/filesystem.h"
 
+#include <algorithm>
 #include <mutex>
 #include <new>
 #include <utility>
@@ -11,6 +12,7 @@
 #include "fs/files.h"
 #include "fs/fill.h"
 #include "fs/log.h"
+#include "fs/older_names.h"
 #include "fs/reader.h"
 #include "fs/resolver.h"
 #include "fs/sibling_planner.h"
@@ -20,8 +22,11 @@ namespace skimfs::fs {
 
 namespace {
 
-// A day: what the manifest states holds until a server contradicts it, and then the kernel is told.
+// Seconds.  What the manifest states of an inode holds until it is reloaded, and then the kernel is
+// told.  It is not told of names: to be told of one it wants a lock that a lookup may hold while it
+// waits for us.
 constexpr double kStatedTimeout = 86400;
+constexpr double kNameTimeout = 60;
 
 std::error_code code(std::errc what) { return std::make_error_code(what); }
 
@@ -37,7 +42,7 @@ std::string last_url(const manifest::Content& content, const VersionPin& pin) {
 }
 
 bool one_object(const RemoteFile& file) {
-  return file.parts().size() == 1 && file.parts().front().object;
+  return file.parts().size() == 1 && file.parts().front().remote;
 }
 
 }  // namespace
@@ -48,12 +53,14 @@ struct FileSystem::Parts final : FillJudge {
       : cache(blocks),
         clock(time),
         limits(with),
-        files(std::move(tree), with.default_mtime, with.validator, with.verify,
-              with.credentials),
+        files(std::move(tree), with.default_mtime, with.validator, with.verify, with.credentials),
         context{fetching, time, *this},
         reader(blocks, context, {with.window_max, with.segment_max}, with.spool_max),
         resolver(files, fetching, time, [this](Inode inode) { ended(inode); }),
-        siblings(files.share_tree(), {with.siblings_max, with.siblings_bytes_max}) {}
+        sibling_names(files.names()),
+        siblings(sibling_names->share_tree(), sibling_limits()) {}
+
+  SiblingLimits sibling_limits() const { return {limits.siblings_max, limits.siblings_bytes_max}; }
 
   std::error_code differs(RemoteFile& file, std::size_t part) override {
     if (file.pin().differs(part) == VersionPin::Difference::contradiction)
@@ -62,7 +69,9 @@ struct FileSystem::Parts final : FillJudge {
     return make_error_code(fetch::Errc::changed);
   }
 
-  void failed(RemoteFile& file, std::error_code why) override { files.note_error(file.row(), why); }
+  void failed(RemoteFile& file, std::error_code why) override {
+    files.note_error(number_of(file.inode()), why);
+  }
 
   void checked(RemoteFile& file, cache::Extent unit, bool right) noexcept override {
     if (right) {
@@ -78,14 +87,14 @@ struct FileSystem::Parts final : FillJudge {
   }
 
   void refuted(RemoteFile& file) noexcept override {
-    files.note_error(file.row(), make_error_code(fetch::Errc::digest_mismatch));
+    files.note_error(number_of(file.inode()), make_error_code(fetch::Errc::digest_mismatch));
     tell_mismatch(file, {0, file.size()}, "refuse");
   }
 
   void tell_mismatch(const RemoteFile& file, cache::Extent bytes, const char* action) noexcept {
     mismatches++;
     try {
-      const std::string path = files.tree().path(file.row());
+      const std::string path = files.path(number_of(file.inode()));
       log::event(log::Level::warning, "digest_mismatch", path,
                  "path=" + log::escape(path) + " off=" + std::to_string(bytes.offset) +
                      " len=" + std::to_string(bytes.length) +
@@ -102,7 +111,7 @@ struct FileSystem::Parts final : FillJudge {
     if (!why) return std::make_shared<OpenFile>(std::move(file));
     refused++;
     if (why == fetch::Errc::unverifiable) {
-      const std::string path = files.tree().path(file->row());
+      const std::string path = files.path(number_of(file->inode()));
       log::event(log::Level::error, "unverifiable", path,
                  "path=" + log::escape(path) + " why=\"" + file->integrity()->plan().refusal +
                      "\" act=refuse errno=EIO");
@@ -112,8 +121,8 @@ struct FileSystem::Parts final : FillJudge {
 
   void overdue(RemoteFile& file, cache::Extent bytes) noexcept override {
     try {
-      files.note_error(file.row(), make_error_code(fetch::Errc::timed_out));
-      const std::string path = log::escape(files.tree().path(file.row()));
+      files.note_error(number_of(file.inode()), make_error_code(fetch::Errc::timed_out));
+      const std::string path = log::escape(files.path(number_of(file.inode())));
       log::event(log::Level::warning, "deadline", path,
                  "path=" + path + " off=" + std::to_string(bytes.offset) +
                      " len=" + std::to_string(bytes.length) + " act=give-up errno=ETIMEDOUT");
@@ -127,31 +136,31 @@ struct FileSystem::Parts final : FillJudge {
   void ended(Inode inode) {
     if (!files.supersede(inode)) return;
     changed++;
-    const manifest::Tree& tree = files.tree();
-    const manifest::Entry entry = tree.entry(row_of(inode));
-    if (files.fault()) return;
-    log::event(log::Level::warning, "changed", tree.path(entry.row),
-               "path=" + log::escape(tree.path(entry.row)) + " act=new-inode errno=ESTALE");
+    const std::string path = files.path(number_of(inode));
+    log::event(log::Level::warning, "changed", path,
+               "path=" + log::escape(path) + " act=new-inode errno=ESTALE");
   }
 
   Node node(const Attributes& attributes) const {
-    const bool stated =
-        attributes.kind != manifest::Kind::file || files.size_stated(row_of(attributes.inode));
-    const double timeout = stated || limits.immutable
+    const double timeout = attributes.size_stated || limits.immutable
                                ? kStatedTimeout
                                : static_cast<double>(limits.revalidate.count());
-    return {attributes, timeout, timeout};
+    return {attributes, std::min(timeout, kNameTimeout), timeout};
   }
 
   // A program has begun to read this file: fetch what it will read next if it walks the tree.
-  void look_at_siblings(manifest::Row row) {
+  void look_at_siblings(FileNumber number) {
     SiblingPlanner::Plan plan;
+    std::shared_ptr<const Catalogue> names;
     {
       const std::lock_guard lock(siblings_mutex);
-      plan = siblings.on_first_read(row);
+      names = sibling_names;
+      const auto row = names->row(number);
+      if (!row) return;
+      plan = siblings.on_first_read(*row);
     }
     for (const auto& early : plan.files) {
-      const auto attributes = files.attributes(early.row);
+      const auto attributes = files.attributes(*names, early.row);
       if (!attributes) continue;
       const cache::Extent bytes{0, early.bytes};
       if (cache.absent(attributes->inode, bytes).empty()) continue;
@@ -163,10 +172,11 @@ struct FileSystem::Parts final : FillJudge {
   // What every read tells of how programs go through the tree.
   void note_read(OpenFile& file, cache::Extent bytes) {
     const RemoteFile& remote = *file.remote();
-    if (file.first_read()) look_at_siblings(remote.row());
+    const FileNumber number = number_of(remote.inode());
+    if (file.first_read()) look_at_siblings(number);
     if (bytes.end() < remote.size()) return;
     const std::lock_guard lock(siblings_mutex);
-    siblings.on_read_to_end(remote.row());
+    if (const auto row = sibling_names->row(number)) siblings.on_read_to_end(*row);
   }
 
   bool must_revalidate(const RemoteFile& file) const {
@@ -181,8 +191,10 @@ struct FileSystem::Parts final : FillJudge {
   const FillContext context;
   Reader reader;
   Resolver resolver;
+  OlderNames older;
   std::mutex siblings_mutex;
-  SiblingPlanner siblings;  // guarded by siblings_mutex
+  std::shared_ptr<const Catalogue> sibling_names;  // guarded by siblings_mutex
+  SiblingPlanner siblings;                         // of sibling_names; guarded by siblings_mutex
   std::atomic<std::uint64_t> changed{0};
   std::atomic<std::uint64_t> verified{0};  // bytes
   std::atomic<std::uint64_t> mismatches{0};
@@ -196,17 +208,47 @@ FileSystem::FileSystem(std::shared_ptr<const manifest::Tree> tree, cache::BlockC
 
 FileSystem::~FileSystem() = default;
 
-const manifest::Tree& FileSystem::tree() const noexcept { return parts_->files.tree(); }
+std::shared_ptr<const Catalogue> FileSystem::names() const { return parts_->files.names(); }
+
+std::shared_ptr<const Catalogue> FileSystem::names(std::uint32_t epoch) const {
+  auto now = names();
+  if (now->epoch() == epoch) return now;
+  auto older = parts_->older.at(epoch);
+  return older ? older : now;
+}
+
+Result<Reloaded> FileSystem::reload(std::shared_ptr<const manifest::Tree> tree,
+                                    manifest::Time undated, manifest::Time now,
+                                    const std::stop_token& stop) {
+  const auto before = names();
+  const Succession found = succeed(*before, std::move(tree), undated, now, stop);
+  if (const auto why = Files::fault(*before)) return tl::unexpected(why);
+  if (const auto why = Files::fault(*found.next)) return tl::unexpected(why);
+  SiblingPlanner siblings(found.next->share_tree(), parts_->sibling_limits());
+  Reloaded done{found.added, found.removed, found.changed, found.same, {}};
+  done.inodes = parts_->files.replace(found);
+  parts_->older.keep(before, done.inodes, parts_->clock.now());
+  const std::lock_guard lock(parts_->siblings_mutex);
+  parts_->sibling_names = found.next;
+  parts_->siblings = std::move(siblings);
+  return done;
+}
+
+Files::Replaced FileSystem::forget_older_names() {
+  return parts_->older.forget(parts_->clock.now());
+}
 
 std::optional<Result<Node>> FileSystem::try_lookup(Inode parent, std::string_view name) {
   const Files& files = parts_->files;
-  if (!files.valid(parent)) return tl::unexpected(code(std::errc::no_such_file_or_directory));
-  const auto row = files.tree().find(row_of(parent), name);
-  const auto known = row ? files.attributes(*row) : std::nullopt;
-  if (const auto why = files.fault()) return tl::unexpected(why);
+  const auto names = files.names();
+  const auto directory = names->row(number_of(parent));
+  const auto row = directory ? names->tree().find(*directory, name) : std::nullopt;
+  const auto known = row ? files.attributes(*names, *row) : std::nullopt;
+  if (const auto why = Files::fault(*names)) return tl::unexpected(why);
+  if (!directory) return tl::unexpected(make_error_code(fetch::Errc::changed));
   if (!row) return tl::unexpected(code(std::errc::no_such_file_or_directory));
   if (known) return parts_->node(*known);
-  if (const auto failure = files.failure(*row, parts_->clock.now())) {
+  if (const auto failure = files.failure(names->number(*row), parts_->clock.now())) {
     parts_->refused++;
     return tl::unexpected(failure);
   }
@@ -214,25 +256,27 @@ std::optional<Result<Node>> FileSystem::try_lookup(Inode parent, std::string_vie
 }
 
 void FileSystem::lookup(Inode parent, std::string_view name, std::shared_ptr<Answer> to) {
-  const auto row = tree().find(row_of(parent), name);
-  if (const auto why = parts_->files.fault()) return to->fail(why);
+  const auto names = parts_->files.names();
+  const auto directory = names->row(number_of(parent));
+  const auto row = directory ? names->tree().find(*directory, name) : std::nullopt;
+  if (const auto why = Files::fault(*names)) return to->fail(why);
   if (!row) return to->fail(code(std::errc::no_such_file_or_directory));
-  parts_->resolver.size(*row, [parts = parts_.get(), row = *row, to](std::error_code why) {
-    const auto attributes = parts->files.attributes(row);
-    if (const auto fault = parts->files.fault()) return to->fail(fault);
-    if (attributes) return to->entry(parts->node(*attributes));
-    parts->refused++;
-    to->fail(why ? why : make_error_code(fetch::Errc::no_length));
-  });
+  parts_->resolver.size(names->number(*row),
+                        [this, parent, name = std::string(name), to](std::error_code why) {
+                          const auto now = try_lookup(parent, name);  // there may be other names
+                          if (now && *now) return to->entry(**now);
+                          if (now) return to->fail(now->error());
+                          parts_->refused++;
+                          to->fail(why ? why : make_error_code(fetch::Errc::no_length));
+                        });
 }
 
 Result<Attributes> FileSystem::attributes(Inode inode) const {
-  if (!parts_->files.valid(inode)) return tl::unexpected(make_error_code(fetch::Errc::changed));
   return parts_->files.attributes(inode);
 }
 
-std::optional<Node> FileSystem::known(manifest::Row row) const {
-  const auto attributes = parts_->files.attributes(row);
+std::optional<Node> FileSystem::known(const Catalogue& names, manifest::Row row) const {
+  const auto attributes = parts_->files.attributes(names, row);
   return attributes ? std::optional(parts_->node(*attributes)) : std::nullopt;
 }
 
@@ -242,7 +286,6 @@ double FileSystem::attribute_timeout(Inode inode) const {
 }
 
 std::optional<Result<std::shared_ptr<OpenFile>>> FileSystem::try_open(Inode inode) {
-  if (!parts_->files.valid(inode)) return tl::unexpected(make_error_code(fetch::Errc::changed));
   auto file = parts_->files.open(inode);
   if (!file) {
     parts_->refused++;
@@ -280,20 +323,24 @@ void FileSystem::read(std::shared_ptr<OpenFile> file, cache::Extent bytes,
 std::uint64_t FileSystem::size(const OpenFile& file) noexcept { return file.remote()->size(); }
 
 Result<std::string> FileSystem::link_target(Inode inode) const {
-  if (!parts_->files.valid(inode)) return tl::unexpected(code(std::errc::invalid_argument));
-  std::string target(tree().link_target(row_of(inode)));
-  if (const auto why = parts_->files.fault()) return tl::unexpected(why);
+  const auto names = parts_->files.names();
+  const auto row = names->row(number_of(inode));
+  if (!row) return tl::unexpected(make_error_code(fetch::Errc::changed));
+  std::string target(names->tree().link_target(*row));
+  if (const auto why = Files::fault(*names)) return tl::unexpected(why);
   if (target.empty()) return tl::unexpected(code(std::errc::invalid_argument));
   return target;
 }
 
 Result<std::string> FileSystem::xattr(Inode inode, std::string_view name) const {
   if (!name.starts_with("user.")) return tl::unexpected(code(std::errc::operation_not_supported));
-  const manifest::Row row = row_of(inode);
-  if (!parts_->files.valid(inode)) return tl::unexpected(code(std::errc::no_message_available));
-  const bool file = tree().entry(row).kind == manifest::Kind::file;
-  const manifest::Content content = tree().content(row);
-  if (const auto why = parts_->files.fault()) return tl::unexpected(why);
+  const auto names = parts_->files.names();
+  const FileNumber number = number_of(inode);
+  const auto row = names->row(number);
+  if (!row) return tl::unexpected(code(std::errc::no_message_available));
+  const bool file = names->tree().entry(*row).kind == manifest::Kind::file;
+  const manifest::Content content = names->tree().content(*row);
+  if (const auto why = Files::fault(*names)) return tl::unexpected(why);
   if (!file) return tl::unexpected(code(std::errc::no_message_available));
   XattrSource source{content};
   if (!content.parts.empty()) {  // an empty file has none
@@ -303,19 +350,22 @@ Result<std::string> FileSystem::xattr(Inode inode, std::string_view name) const 
     source.mirror = last_url(content, *pin);
   }
   source.cached = parts_->cache.held(inode);
-  if (const auto why = parts_->files.last_error(row)) source.error = why.message();
+  if (const auto why = parts_->files.last_error(number)) source.error = why.message();
   if (const auto integrity = parts_->files.integrity(inode)) source.verified = integrity->state();
   return fs::xattr(source, name);
 }
 
-std::vector<std::string> FileSystem::xattr_names(Inode inode) const {
-  const manifest::Row row = row_of(inode);
-  if (!parts_->files.valid(inode) || tree().entry(row).kind != manifest::Kind::file) return {};
-  return fs::xattr_names(tree().content(row));
+Result<std::vector<std::string>> FileSystem::xattr_names(Inode inode) const {
+  const auto names = parts_->files.names();
+  const auto row = names->row(number_of(inode));
+  const bool file = row && names->tree().entry(*row).kind == manifest::Kind::file;
+  auto list = file ? fs::xattr_names(names->tree().content(*row)) : std::vector<std::string>{};
+  if (const auto why = Files::fault(*names)) return tl::unexpected(why);
+  return list;
 }
 
-SpaceTotals FileSystem::totals() const noexcept {
-  const manifest::Totals& totals = tree().totals();
+SpaceTotals FileSystem::totals() const {
+  const manifest::Totals totals = names()->tree().totals();
   return {totals.bytes, totals.files + totals.directories + totals.links};
 }
 

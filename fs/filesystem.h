@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +21,7 @@
 #include "fetch/fetcher.h"
 #include "fetch/result.h"
 #include "fs/answer.h"
+#include "fs/catalogue.h"
 #include "fs/files.h"
 #include "fs/manifest/tree.h"
 #include "fs/verification.h"
@@ -41,6 +43,12 @@ struct FileSystemLimits {
   manifest::Time default_mtime;             // of what neither manifest nor server dates
   Validator validator = Validator::strict;  // of files for which the manifest names none
   Credentials credentials;
+};
+
+// What a reload has done.
+struct Reloaded {
+  std::uint64_t added = 0, removed = 0, changed = 0, same = 0;  // names
+  Files::Replaced inodes;  // what the kernel believes of them is to be forgotten
 };
 
 struct SpaceTotals {
@@ -66,7 +74,19 @@ class FileSystem {
              fetch::Fetching& fetching, const fetch::Clock& clock, FileSystemLimits limits);
   ~FileSystem();
 
-  const manifest::Tree& tree() const noexcept;
+  // The names as they are now.
+  std::shared_ptr<const Catalogue> names() const;
+  // As they were after so many reloads, as long as they are kept; else as they are now.
+  std::shared_ptr<const Catalogue> names(std::uint32_t epoch) const;
+
+  // Goes over to the names of another manifest.  Files that it states as before keep inode, version
+  // and cached bytes; open handles go on with theirs.  `undated`: as default_mtime; `now`: since
+  // 1970.  One caller at a time.  Errors: io_error when a tree is damaged.  Throws std::bad_alloc
+  // and what succeed() throws; nothing has happened then.
+  Result<Reloaded> reload(std::shared_ptr<const manifest::Tree> tree, manifest::Time undated,
+                          manifest::Time now, const std::stop_token& stop = {});
+  // To be called every second: what the kernel is to be told once more.
+  Files::Replaced forget_older_names();
 
   std::optional<Result<Node>> try_lookup(Inode parent, std::string_view name);
   void lookup(Inode parent, std::string_view name, std::shared_ptr<Answer> to);
@@ -74,7 +94,7 @@ class FileSystem {
   // Errors: ESTALE for an inode that no longer is.
   Result<Attributes> attributes(Inode inode) const;
   // As lookup, for readdirplus: empty when the size is not known yet.
-  std::optional<Node> known(manifest::Row row) const;
+  std::optional<Node> known(const Catalogue& names, manifest::Row row) const;
   double attribute_timeout(Inode inode) const;  // seconds
 
   std::optional<Result<std::shared_ptr<OpenFile>>> try_open(Inode inode);
@@ -89,9 +109,9 @@ class FileSystem {
 
   // Errors: ENODATA unknown, EOPNOTSUPP outside "user.".
   Result<std::string> xattr(Inode inode, std::string_view name) const;
-  std::vector<std::string> xattr_names(Inode inode) const;
+  Result<std::vector<std::string>> xattr_names(Inode inode) const;
 
-  SpaceTotals totals() const noexcept;
+  SpaceTotals totals() const;
   FileSystemStatus status() const;
 
  private:

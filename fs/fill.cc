@@ -37,11 +37,11 @@ void Fill::order_next() {
     const RemoteFile::Part& part = file_->parts()[part_];
     const std::uint64_t skip = position_ - part.bytes.offset;
     const std::uint64_t length = std::min(end_, part.bytes.end()) - position_;
-    if (part.object) {
+    if (part.remote) {
       part_from_ = position_;
       const std::uint64_t first = part.offset + skip;
       context_.fetching.fetch({.id = reason_.id,
-                               .object = part.object,
+                               .object = file_->object(part_),
                                .range = {first, first + length - 1},
                                .whole = reason_.whole,
                                .priority = wanted() ? fetch::Priority::demand : reason_.priority,
@@ -59,9 +59,7 @@ void Fill::order_next() {
   }
 }
 
-fetch::Version Fill::expect(std::size_t source) const {
-  return file_->pin().expect(part_, source);
-}
+fetch::Version Fill::expect(std::size_t source) const { return file_->pin().expect(part_, source); }
 
 fetch::Standing Fill::standing(std::size_t source) const {
   return file_->pin().standing(part_, source, context_.clock.now());

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <utility>
 
 #include "fs/manifest/compile.h"
 
@@ -51,12 +52,14 @@ void check_units(const Options& options, const manifest::Totals& totals) {
   }
 }
 
-manifest::Loaded load_manifest(const Options& options) {
+manifest::Loaded load_manifest(const Options& options, std::stop_token stop) {
+  manifest::ReadOptions reading = read_options(options);
+  reading.stop = std::move(stop);
   const std::string directory = index_directory(options.index);
   manifest::Loaded loaded =
       directory.empty()
-          ? manifest::load(options.source, read_options(options))
-          : manifest::load_kept(options.source, read_options(options), {.directory = directory});
+          ? manifest::load(options.source, reading)
+          : manifest::load_kept(options.source, reading, {.directory = directory});
   const std::uint64_t unknown = loaded.tree->totals().unknown_sizes;
   if (options.size_probe == SizeProbe::refuse && unknown != 0) {
     throw manifest::ManifestError(

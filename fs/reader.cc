@@ -332,7 +332,7 @@ void Reader::read(std::shared_ptr<RemoteFile> file, Extent bytes, std::shared_pt
 
 // A file joined from parts is read ahead as its first one is; a small one is not read ahead.
 ReadPlanner::Plan Reader::plan(RemoteFile& file, Extent bytes, ReadPlanner::Found found) {
-  const auto& object = file.parts().front().object;
+  const auto object = file.object(0);
   if (!file.has_pace() && object && file.size() > ReadPlanner::kFirstSegment)
     file.set_pace(fill_.fetching.pace(*object));
   return file.plan_read(bytes, found, fill_.clock.now(), limits_);
@@ -447,8 +447,8 @@ void Reader::fetch_runs(const std::shared_ptr<RemoteFile>& file,
     while (end != tickets.end() &&
            file->cover(std::prev(end)->extent()).end() >= file->cover(end->extent()).offset)
       ++end;
-    Fill::start(fill_, file,
-                {std::make_move_iterator(begin), std::make_move_iterator(end)}, reason);
+    Fill::start(fill_, file, {std::make_move_iterator(begin), std::make_move_iterator(end)},
+                reason);
     begin = end;
   }
 }

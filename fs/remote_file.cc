@@ -14,17 +14,33 @@ namespace {
 // Inodes stay below: they would need 2^23 generations of a row to come here.
 constexpr cache::VersionId kLists = cache::VersionId{1} << 63;
 
+std::vector<std::shared_ptr<const fetch::Object>> objects_of(
+    manifest::Content& content, const std::shared_ptr<const fetch::Profile>& profile) {
+  std::vector<std::shared_ptr<const fetch::Object>> objects;
+  objects.reserve(content.parts.size());
+  for (manifest::Part& part : content.parts) {
+    if (part.urls.empty()) {
+      objects.push_back(nullptr);
+      continue;
+    }
+    auto object = std::make_shared<fetch::Object>();
+    object->urls = std::move(part.urls);
+    object->profile = profile;
+    objects.push_back(std::move(object));
+  }
+  return objects;
+}
+
 }  // namespace
 
-RemoteFile::RemoteFile(Inode inode, manifest::Row row, std::uint64_t size,
-                       manifest::Content content,
+RemoteFile::RemoteFile(Inode inode, std::uint64_t size, manifest::Content content,
                        const std::shared_ptr<const fetch::Profile>& profile,
                        std::shared_ptr<VersionPin> pin, std::shared_ptr<Integrity> integrity)
-    : RemoteFile(inode, inode, row, size, std::move(content), profile, std::move(pin),
+    : RemoteFile(inode, inode, size, std::move(content), profile, std::move(pin),
                  std::move(integrity)) {}
 
 std::shared_ptr<RemoteFile> RemoteFile::list_of(
-    Inode inode, manifest::Row row, const Verification::List& list,
+    Inode inode, const Verification::List& list,
     const std::shared_ptr<const fetch::Profile>& profile, const VerifyPolicy& policy) {
   auto plan =
       plan_verification(list.content, list.size, {policy.mode, policy.list_max, policy.list_max});
@@ -33,35 +49,40 @@ std::shared_ptr<RemoteFile> RemoteFile::list_of(
     integrity = std::make_shared<Integrity>(std::move(plan), list.size, nullptr);
   auto pin =
       std::make_shared<VersionPin>(stated_versions(list.content, list.size, Validator::strict));
-  return std::shared_ptr<RemoteFile>(new RemoteFile(inode, inode | kLists, row, list.size,
-                                                    list.content, profile, std::move(pin),
-                                                    std::move(integrity)));
+  return std::shared_ptr<RemoteFile>(new RemoteFile(inode, inode | kLists, list.size, list.content,
+                                                    profile, std::move(pin), std::move(integrity)));
 }
 
-RemoteFile::RemoteFile(Inode inode, cache::VersionId version, manifest::Row row, std::uint64_t size,
+RemoteFile::RemoteFile(Inode inode, cache::VersionId version, std::uint64_t size,
                        manifest::Content content,
                        const std::shared_ptr<const fetch::Profile>& profile,
                        std::shared_ptr<VersionPin> pin, std::shared_ptr<Integrity> integrity)
     : inode_(inode),
       version_(version),
-      row_(row),
       size_(size),
       pin_(std::move(pin)),
       integrity_(std::move(integrity)) {
   parts_.reserve(content.parts.size());
   for (manifest::Part& from : content.parts) {
     const std::uint64_t length = from.length.value_or(size);
-    Part part{{from.at, length}, from.offset, false, nullptr, std::move(from.literal)};
+    const bool remote = !from.urls.empty();
     const bool whole = !from.length || (from.offset == 0 && from.total == length);
-    if (!from.urls.empty()) {
-      auto object = std::make_shared<fetch::Object>();
-      object->urls = std::move(from.urls);
-      object->profile = profile;
-      part.object = std::move(object);
-      part.whole = whole;
-    }
-    parts_.push_back(std::move(part));
+    parts_.push_back(
+        {{from.at, length}, from.offset, remote && whole, remote, std::move(from.literal)});
   }
+  objects_ = objects_of(content, profile);
+}
+
+std::shared_ptr<const fetch::Object> RemoteFile::object(std::size_t part) const {
+  const std::lock_guard lock(mutex_);
+  return objects_[part];
+}
+
+void RemoteFile::renew(manifest::Content content,
+                       const std::shared_ptr<const fetch::Profile>& profile) {
+  auto objects = objects_of(content, profile);
+  const std::lock_guard lock(mutex_);
+  objects_.swap(objects);
 }
 
 std::size_t RemoteFile::part_at(std::uint64_t offset) const noexcept {
@@ -73,9 +94,9 @@ std::size_t RemoteFile::part_at(std::uint64_t offset) const noexcept {
 
 // The authority as it is written: two spellings of one server only make two shares of it.
 cache::GroupId RemoteFile::group_at(std::uint64_t offset) const noexcept {
-  const Part& part = parts_[part_at(offset)];
-  if (!part.object) return 0;
-  std::string_view url = part.object->urls.front();
+  const auto held = object(part_at(offset));
+  if (!held) return 0;
+  std::string_view url = held->urls.front();
   const std::size_t scheme = url.find("://");
   url.remove_prefix(scheme == std::string_view::npos ? 0 : scheme + 3);
   return std::hash<std::string_view>()(url.substr(0, url.find_first_of("/?")));

@@ -30,23 +30,21 @@ class RemoteFile {
     cache::Extent bytes;   // of the file
     std::uint64_t offset;  // of bytes.offset in the object
     bool whole;            // the part is the object, from its first byte to its last
-    std::shared_ptr<const fetch::Object> object;  // null: literal
+    bool remote;           // else its bytes are `literal`
     std::string literal;
   };
 
   // `size`: bytes, as the manifest or a probe says.  `profile`: who asks.  `integrity`: null where
   // nothing is verified.
-  RemoteFile(Inode inode, manifest::Row row, std::uint64_t size, manifest::Content content,
+  RemoteFile(Inode inode, std::uint64_t size, manifest::Content content,
              const std::shared_ptr<const fetch::Profile>& profile, std::shared_ptr<VersionPin> pin,
              std::shared_ptr<Integrity> integrity);
   // The list of the digests of that inode's pieces.
-  static std::shared_ptr<RemoteFile> list_of(Inode inode, manifest::Row row,
-                                             const Verification::List& list,
+  static std::shared_ptr<RemoteFile> list_of(Inode inode, const Verification::List& list,
                                              const std::shared_ptr<const fetch::Profile>& profile,
                                              const VerifyPolicy& policy);
 
   Inode inode() const noexcept { return inode_; }
-  manifest::Row row() const noexcept { return row_; }
   std::uint64_t size() const noexcept { return size_; }
   cache::VersionId version() const noexcept { return version_; }
   bool is_list() const noexcept { return version_ != inode_; }  // no program reads it
@@ -63,7 +61,10 @@ class RemoteFile {
     return integrity_ ? integrity_->refusal() : std::error_code{};
   }
   const std::vector<Part>& parts() const noexcept { return parts_; }
-  std::size_t part_at(std::uint64_t offset) const noexcept;  // offset < size()
+  std::size_t part_at(std::uint64_t offset) const noexcept;             // offset < size()
+  std::shared_ptr<const fetch::Object> object(std::size_t part) const;  // null: not remote
+  // The same content has other URLs or another profile now: requests to come go there.
+  void renew(manifest::Content content, const std::shared_ptr<const fetch::Profile>& profile);
   // Names the server that these bytes wait for; 0: none.
   cache::GroupId group_at(std::uint64_t offset) const noexcept;
 
@@ -84,13 +85,12 @@ class RemoteFile {
   void closed() noexcept { --handles_; }
 
  private:
-  RemoteFile(Inode inode, cache::VersionId version, manifest::Row row, std::uint64_t size,
-             manifest::Content content, const std::shared_ptr<const fetch::Profile>& profile,
-             std::shared_ptr<VersionPin> pin, std::shared_ptr<Integrity> integrity);
+  RemoteFile(Inode inode, cache::VersionId version, std::uint64_t size, manifest::Content content,
+             const std::shared_ptr<const fetch::Profile>& profile, std::shared_ptr<VersionPin> pin,
+             std::shared_ptr<Integrity> integrity);
 
   const Inode inode_;
   const cache::VersionId version_;
-  const manifest::Row row_;
   const std::uint64_t size_;
   const std::shared_ptr<VersionPin> pin_;
   const std::shared_ptr<Integrity> integrity_;
@@ -98,9 +98,10 @@ class RemoteFile {
   std::atomic<bool> ranges_ignored_{false};
   std::atomic<unsigned> handles_{0};
   std::atomic<bool> has_pace_{false};
-  std::mutex mutex_;
-  std::shared_ptr<const fetch::Pace> pace_;  // guarded by mutex_
-  ReadPlanner planner_;                      // guarded by mutex_
+  mutable std::mutex mutex_;
+  std::vector<std::shared_ptr<const fetch::Object>> objects_;  // by part; guarded by mutex_
+  std::shared_ptr<const fetch::Pace> pace_;                    // guarded by mutex_
+  ReadPlanner planner_;                                        // guarded by mutex_
 };
 
 // What the manifest says of the versions of each part.  `size`: of the file.  `standard`: the

@@ -40,9 +40,9 @@ class Resolver::Probe final : public fetch::ProbeSink {
 Resolver::Resolver(Files& files, fetch::Fetching& fetching, const fetch::Clock& clock, Ended ended)
     : files_(files), fetching_(fetching), clock_(clock), ended_(std::move(ended)) {}
 
-void Resolver::size(manifest::Row row, Then then) {
-  // Whatever generation the row is in, nobody holds an inode of it yet.
-  ask(Aim::size, inode_of(row, 0), std::move(then));
+void Resolver::size(FileNumber number, Then then) {
+  // Whatever generation the file is in, nobody holds an inode of it yet.
+  ask(Aim::size, inode_of(number, 0), std::move(then));
 }
 
 void Resolver::revalidate(Inode inode, Then then) { ask(Aim::revalidate, inode, std::move(then)); }
@@ -58,10 +58,10 @@ void Resolver::ask(Aim aim, Inode inode, Then then) {
 }
 
 void Resolver::send(Aim aim, Inode inode, std::optional<Word> first_answer) {
-  const manifest::Content content = files_.tree().content(row_of(inode));
-  if (const auto why = files_.fault()) return settle(aim, inode, why);
-  const manifest::Part& part = content.parts.front();
-  auto object = std::make_shared<fetch::Object>(fetch::Object{part.urls, files_.profile(content)});
+  const auto content = files_.content(number_of(inode));
+  if (!content) return settle(aim, inode, content.error());
+  const manifest::Part& part = content->parts.front();
+  auto object = std::make_shared<fetch::Object>(fetch::Object{part.urls, files_.profile(*content)});
   probes_++;
   fetching_.probe(
       {.id = fetching_.new_id(),
@@ -75,11 +75,11 @@ void Resolver::send(Aim aim, Inode inode, std::optional<Word> first_answer) {
 
 void Resolver::answered(Aim aim, Inode inode, std::error_code outcome, const Word& word,
                         const std::optional<Word>& first_answer) {
-  const manifest::Row row = row_of(inode);
+  const FileNumber number = number_of(inode);
   if (aim == Aim::size) {
-    if (!outcome && !files_.probed(row, word.source, word.seen, clock_.now()))
+    if (!outcome && !files_.probed(number, word.source, word.seen, clock_.now()))
       return settle(aim, inode, make_error_code(fetch::Errc::bad_response));
-    if (outcome && lasting(outcome)) files_.failed(row, outcome, clock_.now() + kNegativeTime);
+    if (outcome && lasting(outcome)) files_.failed(number, outcome, clock_.now() + kNegativeTime);
     return settle(aim, inode, outcome);
   }
   if (outcome == fetch::Errc::missing) return settle(aim, inode, outcome);

@@ -31,12 +31,12 @@ class Resolver {
   // References live longer than every probe.
   Resolver(Files& files, fetch::Fetching& fetching, const fetch::Clock& clock, Ended ended);
 
-  // Learns the size of a file whose row states none.
-  void size(manifest::Row row, Then then);
+  // Learns the size of a file for which the manifest states none.
+  void size(FileNumber number, Then then);
   // Learns whether the present version behind `inode` is still what the server has.  Trouble on the
-  // way counts as yes, and so do a page of somebody in between and a mirror with another version; `changed` only when two answers of
-  // a source that speaks for the object agree on the same other version.  For files that are one
-  // object.
+  // way counts as yes, and so do a page of somebody in between and a mirror with another version;
+  // `changed` only when two answers of a source that speaks for the object agree on the same other
+  // version.  For files that are one object.
   void revalidate(Inode inode, Then then);
 
   std::uint64_t probes() const noexcept { return probes_; }

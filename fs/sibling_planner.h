@@ -2,9 +2,9 @@
 //
 // Which files a program that walks the tree will read next.
 //
-// A program that copies a tree reads file after file, in the order of the rows or, one directory at a
-// time, in the order of its names.  The manifest knows what follows, so it can be fetched before it is
-// asked for.  Pure: no I/O, no lock, no clock; the caller serialises its calls.
+// A program that copies a tree reads file after file, in the order of the rows or, one directory at
+// a time, in the order of its names.  The manifest knows what follows, so it can be fetched before
+// it is asked for.  Pure: no I/O, no lock, no clock; the caller serialises its calls.
 #pragma once
 
 #include <cstdint>
@@ -47,13 +47,13 @@ class SiblingPlanner {
   struct Walker {
     std::shared_ptr<const void> life;
     Order order = Order::rows;
-    manifest::Row last;              // read
-    manifest::Row planned_to;        // the last row planned, or `last`
-    std::uint32_t planned = 0;       // files after `last` up to planned_to
+    manifest::Row last;         // read
+    manifest::Row planned_to;   // the last row planned, or `last`
+    std::uint32_t planned = 0;  // files after `last` up to planned_to
     std::uint64_t planned_bytes = 0;
-    std::uint32_t in_order = 1;      // reads in a row
-    std::uint32_t window = 0;        // files worth planning
-    std::uint32_t to_end = 0;        // files read up to their end
+    std::uint32_t in_order = 1;  // reads in a row
+    std::uint32_t window = 0;    // files worth planning
+    std::uint32_t to_end = 0;    // files read up to their end
   };
 
   manifest::Row next_file(manifest::Row row, Order order) const;  // kRoot: there is none
@@ -63,8 +63,8 @@ class SiblingPlanner {
   std::uint64_t worth(const Walker& walker, manifest::Row row) const;
   std::vector<Early> plan(Walker& walker) const;
 
-  const std::shared_ptr<const manifest::Tree> tree_;
-  const SiblingLimits limits_;
+  std::shared_ptr<const manifest::Tree> tree_;
+  SiblingLimits limits_;
   std::vector<Walker> walkers_;  // latest first, few
 };
 

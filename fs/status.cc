@@ -88,7 +88,9 @@ Json manifest_json(const Status& status) {
           {"bytes", status.manifest.bytes},
           {"unknown_sizes", status.manifest.unknown_sizes},
           {"memory", status.manifest.memory},
-          {"skipped_lines", status.skipped_lines}};
+          {"skipped_lines", status.skipped_lines},
+          {"reloads", status.reloads},
+          {"failed_reloads", status.failed_reloads}};
 }
 
 // "1.5 GiB"
@@ -117,22 +119,21 @@ std::uint64_t kilobytes(std::string_view line) {
 }  // namespace
 
 std::string to_json(const Status& status) {
-  const Json json{
-      {"schema", 1},
-      {"source", status.source},
-      {"mountpoint", status.mountpoint},
-      {"pid", status.pid},
-      {"uptime_seconds", status.uptime.count()},
-      {"memory", memory_json(status)},
-      {"cache", cache_json(status.cache)},
-      {"fetch", fetch_json(status.fetch)},
-      {"reads", files_json(status.files)},
-      {"open_files", status.open_files},
-      {"parked",
-       {{"requests", status.parked},
-        {"oldest_ms", status.oldest_parked.count()},
-        {"longest_ms", status.longest_parked.count()}}},
-      {"manifest", manifest_json(status)}};
+  const Json json{{"schema", 1},
+                  {"source", status.source},
+                  {"mountpoint", status.mountpoint},
+                  {"pid", status.pid},
+                  {"uptime_seconds", status.uptime.count()},
+                  {"memory", memory_json(status)},
+                  {"cache", cache_json(status.cache)},
+                  {"fetch", fetch_json(status.fetch)},
+                  {"reads", files_json(status.files)},
+                  {"open_files", status.open_files},
+                  {"parked",
+                   {{"requests", status.parked},
+                    {"oldest_ms", status.oldest_parked.count()},
+                    {"longest_ms", status.longest_parked.count()}}},
+                  {"manifest", manifest_json(status)}};
   // Paths need not be UTF-8.
   return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
@@ -151,6 +152,7 @@ std::string to_text(const Status& status) {
        fmt::format("{} files, {} directories, {}; {} of unknown size, {} lines skipped",
                    status.manifest.files, status.manifest.directories, size(status.manifest.bytes),
                    status.manifest.unknown_sizes, status.skipped_lines));
+  line("reloads", fmt::format("{}, {} failed", status.reloads, status.failed_reloads));
   line("memory", fmt::format("{} resident, peak {}, warned above {}", size(status.process.resident),
                              size(status.process.peak), size(status.memory_warn)));
   line("budget", fmt::format("{} = cache {} + receive buffers {}", size(status.memory),
@@ -166,11 +168,11 @@ std::string to_text(const Status& status) {
   line("waiting",
        fmt::format("{} requests, oldest {} ms, longest so far {} ms; {} files open", status.parked,
                    status.oldest_parked.count(), status.longest_parked.count(), status.open_files));
-  line("fetched", fmt::format("{} in {} requests; {} retries, {} errors, {} redirects, "
-                              "{} changes to a mirror, {} network changes",
-                              size(fetch.bytes_received), fetch.requests, fetch.retries,
-                              fetch.errors, fetch.redirects, fetch.mirror_switches,
-                              fetch.network_changes));
+  line("fetched",
+       fmt::format("{} in {} requests; {} retries, {} errors, {} redirects, "
+                   "{} changes to a mirror, {} network changes",
+                   size(fetch.bytes_received), fetch.requests, fetch.retries, fetch.errors,
+                   fetch.redirects, fetch.mirror_switches, fetch.network_changes));
   line("transfers",
        fmt::format("{} running, {} queued", fetch.orders_running, fetch.orders_queued));
   line("connections",

@@ -32,13 +32,15 @@ struct Status {
   std::uint64_t memory_warn = 0;      // bytes of resident memory
   ProcessMemory process;
 
-  std::uint64_t open_files = 0;  // handles
-  std::uint64_t parked = 0;      // requests without an answer
+  std::uint64_t open_files = 0;                 // handles
+  std::uint64_t parked = 0;                     // requests without an answer
   std::chrono::milliseconds oldest_parked{0};   // age
   std::chrono::milliseconds longest_parked{0};  // the greatest age of any so far
 
   manifest::Totals manifest;
-  std::uint64_t skipped_lines = 0;  // of the manifest, with on_error=skip
+  std::uint64_t skipped_lines = 0;   // of the manifest, with on_error=skip
+  std::uint64_t reloads = 0;         // since the mount
+  std::uint64_t failed_reloads = 0;  // each kept the manifest before
 
   cache::CacheStatus cache;
   fetch::FetchStatus fetch;

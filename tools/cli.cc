@@ -72,6 +72,7 @@ void append_option(std::string& page, const fs::Option& option) {
 constexpr std::string_view kHelpHead =
     R"(Usage: skimfs SOURCE DIR [-f] [-o OPTION[,OPTION]...] [--OPTION=VALUE]...
        skimfs umount [-z] DIR
+       skimfs reload DIR
        skimfs status DIR [--json]
        skimfs manifest check FILE... [--json]
        skimfs manifest build FILE OUT

@@ -8,6 +8,7 @@
 #include "tools/cli.h"
 #include "tools/cmd_manifest.h"
 #include "tools/cmd_mount.h"
+#include "tools/cmd_reload.h"
 #include "tools/cmd_status.h"
 #include "tools/cmd_umount.h"
 #include "tools/exit_code.h"
@@ -24,8 +25,9 @@ struct Command {
 
 int mount_by_name(Words words) { return mount_command(words, parse_mount); }
 
-constexpr std::array<Command, 4> kCommands{{{"mount", mount_by_name, kMountUsage},
+constexpr std::array<Command, 5> kCommands{{{"mount", mount_by_name, kMountUsage},
                                             {"umount", umount_command, kMountUsage},
+                                            {"reload", reload_command, kUsage},
                                             {"status", status_command, kUsage},
                                             {"manifest", manifest_command, kUsage}}};
 

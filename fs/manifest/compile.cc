@@ -147,7 +147,7 @@ Loaded compile(const std::string& from, const std::string& to, const ReadOptions
 }
 
 Loaded load_kept(const std::string& path, const ReadOptions& options, const Keeping& keeping) {
-  const TextFile text(path);
+  const TextFile text(path, options.stop);
   const bool large = text.regular() && !is_index(text.descriptor()) &&
                      static_cast<std::uint64_t>(text.opened().st_size) >= keeping.least_text;
   if (!large) return load_open(text, options);

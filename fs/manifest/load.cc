@@ -10,8 +10,13 @@
 
 namespace skimfs::fs::manifest {
 
+bool shows_its_end(const Loaded& loaded) {
+  return loaded.format == "skimfs" &&
+         std::find(loaded.warnings.begin(), loaded.warnings.end(), kNoEnd) == loaded.warnings.end();
+}
+
 Loaded load(const std::string& path, const ReadOptions& options) {
-  return load_open(TextFile(path), options);
+  return load_open(TextFile(path, options.stop), options);
 }
 
 Loaded load_text(std::string_view text, std::string_view name, const ReadOptions& options) {

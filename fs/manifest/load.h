@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,6 +29,7 @@ struct ReadOptions {
   OnBadEntry on_bad_entry = OnBadEntry::fail;
   // If set, every error comes here instead, and reading goes on as far as it can.
   std::function<void(const ManifestError&)> report;
+  std::stop_token stop;  // once requested, reading ends with an error
 };
 
 struct Loaded {
@@ -38,6 +40,13 @@ struct Loaded {
   std::vector<std::string> warnings;  // without the file; nothing depends on them
   std::string kept_index;             // what the tree is mapped from, when load_kept() keeps it
 };
+
+// The warning of a manifest in the native format without @end.
+inline constexpr std::string_view kNoEnd =
+    "no @end: a file cut short between lines would not show";
+
+// Would it show if its text had been cut short?
+bool shows_its_end(const Loaded& loaded);
 
 // `path`: a regular file, a FIFO, or "-" for standard input.  Throws ManifestError.  With `report`,
 // all of a compiled manifest is held against its checks.

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "fs/manifest/encoding.h"
+#include "fs/manifest/load.h"
 #include "fs/manifest/reference.h"
 #include "fs/manifest/tokens.h"
 
@@ -216,7 +217,7 @@ std::vector<std::string> NativeReader::warnings() const {
   std::vector<std::string> warnings;
   warn(warnings, ignored_, "directives");
   warn(warnings, parser_.ignored(), "attributes");
-  if (end_.line == 0) warnings.push_back("no @end: a file cut short between lines would not show");
+  if (end_.line == 0) warnings.emplace_back(kNoEnd);
   return warnings;
 }
 

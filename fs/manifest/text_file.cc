@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <chrono>
 #include <system_error>
+#include <utility>
 
 #include "fs/manifest/error.h"
 
@@ -57,8 +58,8 @@ int open_manifest(const std::string& path) {
 
 }  // namespace
 
-TextFile::TextFile(const std::string& path)
-    : name_(path == "-" ? "<stdin>" : path), fd_(open_manifest(path)) {
+TextFile::TextFile(const std::string& path, std::stop_token stop)
+    : name_(path == "-" ? "<stdin>" : path), stop_(std::move(stop)), fd_(open_manifest(path)) {
   opened_ = now();
   if (fd_ != STDIN_FILENO && S_ISFIFO(opened_.st_mode)) await_writer(name_, fd_);
 }
@@ -68,6 +69,7 @@ TextFile::~TextFile() {
 }
 
 std::size_t TextFile::read(std::span<char> into) const {
+  if (stop_.stop_requested()) fail(name_, "was not read: the mount ends");
   for (;;) {
     const ssize_t got = ::read(fd_, into.data(), into.size());
     if (got >= 0) return static_cast<std::size_t>(got);

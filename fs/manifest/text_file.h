@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <span>
+#include <stop_token>
 #include <string>
 
 namespace skimfs::fs::manifest {
@@ -16,7 +17,8 @@ namespace skimfs::fs::manifest {
 class TextFile {
  public:
   // `path`: "-" is standard input.  Waits for the writer of a FIFO, up to a minute.
-  explicit TextFile(const std::string& path);
+  // Reading fails once `stop` is requested.
+  explicit TextFile(const std::string& path, std::stop_token stop = {});
   ~TextFile();
   TextFile(const TextFile&) = delete;
   TextFile& operator=(const TextFile&) = delete;
@@ -34,6 +36,7 @@ class TextFile {
 
  private:
   const std::string name_;
+  const std::stop_token stop_;
   const int fd_;
   struct stat opened_ {};
 };

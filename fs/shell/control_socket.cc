@@ -59,9 +59,9 @@ class ControlSocket::Client {
     if (!may_command(fd_)) return;
     const auto command = receive_line();
     if (!command) return;
-    const auto text = answer(*command);
-    send_all(text ? std::string(control::kOk) + *text
-                  : std::string(control::kError) + "unknown command \"" + *command + "\"");
+    const control::Reply reply =
+        answer(*command).value_or(control::Reply{false, "unknown command \"" + *command + "\""});
+    send_all(std::string(reply.good ? control::kOk : control::kError) + reply.text);
   }
 
  private:

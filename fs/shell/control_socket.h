@@ -15,12 +15,14 @@
 #include <string_view>
 #include <thread>
 
+#include "fs/control.h"
+
 namespace skimfs::fs::shell {
 
 class ControlSocket {
  public:
-  // The text that answers a command; empty: there is no such command.  The socket's thread.
-  using Answer = std::function<std::optional<std::string>(std::string_view command)>;
+  // What answers a command; empty: there is no such command.  The socket's thread; at once.
+  using Answer = std::function<std::optional<control::Reply>(std::string_view command)>;
 
   // Listens at `path`, in a directory that is made 0700 if need be and must belong to this user.
   // What a dead mount left there is replaced.  Who connects waits for start().  Throws

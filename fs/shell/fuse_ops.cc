@@ -14,6 +14,8 @@
 #include <string_view>
 #include <utility>
 
+#include "fetch/error.h"
+#include "fs/catalogue.h"
 #include "fs/errno_map.h"
 #include "fs/files.h"
 #include "fs/shell/parked.h"
@@ -21,8 +23,8 @@
 namespace skimfs::fs::shell {
 namespace {
 
-// The tree does not change while mounted, so what it lacks stays missing.
-constexpr double kNegativeTimeout = 86400;  // seconds
+// Seconds.  The kernel is not told of names that a reload adds, so it must soon ask again.
+constexpr double kNegativeTimeout = 2;
 
 Served& served(fuse_req_t request) noexcept {
   return *static_cast<Served*>(fuse_req_userdata(request));
@@ -140,16 +142,23 @@ void op_opendir(fuse_req_t request, fuse_ino_t /*inode*/, fuse_file_info* /*file
   fuse_reply_err(request, ENOSYS);
 }
 
+constexpr int kEpochShift = 32;
+constexpr std::uint64_t kPlaceMask = (std::uint64_t{1} << kEpochShift) - 1;
+constexpr std::uint64_t kEpochMask = (std::uint64_t{1} << 30) - 1;  // off_t has a sign
+
 // A directory's listing as it goes into one reply.
 //
 // Offsets are places: 0 is ".", 1 is "..", then the children.  The kernel continues with the offset
-// that follows the last entry it took.
+// that follows the last entry it took; above the place stands of which names it is one, so that a
+// reload meanwhile neither hides a name nor shows one twice.
 class Listing {
  public:
-  Listing(fuse_req_t request, manifest::Row directory, std::size_t room)
+  Listing(fuse_req_t request, std::shared_ptr<const Catalogue> names, manifest::Row directory,
+          std::size_t room)
       : request_(request),
         to_(served(request)),
-        tree_(to_.files.tree()),
+        names_(std::move(names)),
+        tree_(names_->tree()),
         directory_(directory),
         buffer_(room, '\0') {}
 
@@ -176,7 +185,7 @@ class Listing {
   bool add_child(manifest::Row row, std::uint64_t place, bool plus) {
     const manifest::Entry entry = tree_.entry(row);
     name_.assign(entry.name);
-    const std::optional<Node> node = to_.files.known(row);
+    const std::optional<Node> node = to_.files.known(*names_, row);
     // Without a size there are no attributes to send; the kernel asks when somebody wants them.
     if (!node) return add_plain(name_.c_str(), row, entry.kind, place, plus);
     if (plus) return add(to_entry(*node, to_.look), name_.c_str(), place);
@@ -186,18 +195,22 @@ class Listing {
   bool add_plain(const char* name, manifest::Row row, manifest::Kind kind, std::uint64_t place,
                  bool plus) {
     fuse_entry_param entry = {};  // inode 0: a name without a lookup
-    entry.attr = to_entry_stat(inode_of(row, 0), kind);
+    entry.attr = to_entry_stat(inode_of(names_->number(row), 0), kind);
     return plus ? add(entry, name, place) : add(entry.attr, name, place);
   }
 
   bool add(const fuse_entry_param& entry, const char* name, std::uint64_t place) {
     return take(fuse_add_direntry_plus(request_, buffer_.data() + used_, buffer_.size() - used_,
-                                       name, &entry, static_cast<off_t>(place + 1)));
+                                       name, &entry, offset_after(place)));
   }
 
   bool add(const struct stat& stat, const char* name, std::uint64_t place) {
     return take(fuse_add_direntry(request_, buffer_.data() + used_, buffer_.size() - used_, name,
-                                  &stat, static_cast<off_t>(place + 1)));
+                                  &stat, offset_after(place)));
+  }
+
+  off_t offset_after(std::uint64_t place) const noexcept {
+    return static_cast<off_t>((names_->epoch() & kEpochMask) << kEpochShift | (place + 1));
   }
 
   // An entry that does not fit was not written; its size is told all the same.
@@ -209,6 +222,7 @@ class Listing {
 
   const fuse_req_t request_;
   Served& to_;
+  const std::shared_ptr<const Catalogue> names_;
   const manifest::Tree& tree_;
   const manifest::Row directory_;
   std::string buffer_;
@@ -219,13 +233,19 @@ class Listing {
 
 void list(fuse_req_t request, fuse_ino_t inode, std::size_t room, off_t from, bool plus) noexcept {
   guarded(request, [&] {
-    const auto directory = served(request).files.attributes(inode);
-    if (!directory) return reply_error(request, directory.error(), Asked::other);
-    if (directory->kind != manifest::Kind::directory || from < 0) {
+    const FileSystem& files = served(request).files;
+    const auto at = static_cast<std::uint64_t>(from);
+    auto names =
+        at == 0 ? files.names() : files.names(static_cast<std::uint32_t>(at >> kEpochShift));
+    const auto row = names->row(number_of(inode));
+    const auto kind = row ? names->tree().entry(*row).kind : manifest::Kind::directory;
+    if (!names->tree().intact()) return reply_damaged(request);
+    if (!row) return reply_error(request, make_error_code(fetch::Errc::changed), Asked::other);
+    if (kind != manifest::Kind::directory || from < 0) {
       fuse_reply_err(request, ENOTDIR);
       return;
     }
-    Listing(request, row_of(inode), room).send(static_cast<std::uint64_t>(from), plus);
+    Listing(request, std::move(names), *row, room).send(at & kPlaceMask, plus);
   });
 }
 
@@ -324,12 +344,13 @@ void op_listxattr(fuse_req_t request, fuse_ino_t inode, std::size_t room) noexce
       fuse_reply_err(request, ENOSYS);
       return;
     }
+    const auto listed = to.files.xattr_names(inode);
+    if (!listed) return reply_error(request, listed.error(), Asked::other);
     std::string names;
-    for (const std::string& name : to.files.xattr_names(inode)) names.append(name).push_back('\0');
+    for (const std::string& name : *listed) names.append(name).push_back('\0');
     if (to.xattr == XattrMode::all)
       for (const std::string_view name : kAnsweredByName)
         if (to.files.xattr(inode, name)) names.append(name).push_back('\0');
-    if (!to.files.tree().intact()) return reply_damaged(request);
     reply_sized(request, names, room);
   });
 }

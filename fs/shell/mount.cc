@@ -34,7 +34,9 @@
 #include "fs/shell/keeper.h"
 #include "fs/shell/kernel_mount.h"
 #include "fs/shell/look.h"
+#include "fs/shell/reloader.h"
 #include "fs/shell/replies.h"
+#include "fs/shell/served_manifest.h"
 #include "fs/shell/session.h"
 #include "fs/shell/settings.h"
 #include "fs/shell/signals.h"
@@ -109,21 +111,17 @@ class Mount {
   void stop() noexcept;
   void set_read_ahead();
   void take_commands();
+  control::Reply reload(control::Ticket ticket);
   void end_commands() noexcept;
   bool handle(int signal);  // false: the mount ends
   void watch_memory();
-  void watch_tree();
   void watch_profiles();
   Status status() const;
 
   const Options& options_;
   const std::string directory_;
-  const std::string source_;
   const MemoryPlan plan_;
   const std::uint64_t memory_warn_;
-  const std::uint64_t skipped_lines_;
-  const std::string kept_index_;
-  bool tree_lost_ = false;  // and said so
   const fetch::SteadyClock clock_;
   const fetch::TimePoint since_;
   Signals& signals_;
@@ -131,7 +129,6 @@ class Mount {
   MemoryWatch memory_watch_;
 
   FetchLog fetch_log_;
-  const std::shared_ptr<const manifest::Tree> tree_;
   const std::shared_ptr<auth::Profiles> profiles_;
   cache::BlockCache cache_;
   Keeper keeper_;
@@ -143,6 +140,8 @@ class Mount {
   KernelMount& kernel_mount_;
   Steward& steward_;
   Session session_;
+  ServedManifest manifest_;
+  Reloader reloader_;
   Opened opened_;
 };
 
@@ -150,26 +149,24 @@ Mount::Mount(const Options& options, Prepared prepared, Opened opened, Signals& 
              KernelMount& kernel_mount, Steward& steward)
     : options_(options),
       directory_(control::mount_name(options.mountpoint)),
-      source_(fetch::redact(options.source)),
       plan_(plan_memory(options.memory, connections_for(options.connections))),
       memory_warn_(options.memory_warn != 0 ? options.memory_warn : options.memory + kOverhead),
-      skipped_lines_(prepared.loaded.errors),
-      kept_index_(std::move(prepared.loaded.kept_index)),
       since_(clock_.now()),
       signals_(signals),
       memory_watch_(memory_warn_),
-      tree_(std::move(prepared.loaded.tree)),
       profiles_(std::move(prepared.profiles)),
       cache_(plan_.cache),
       keeper_(clock_, options.timeout),
       fetcher_(fetch_limits(options, plan_, std::move(prepared.trust)), clock_, fetch_log_),
-      files_(tree_, cache_, fetcher_, clock_,
+      files_(prepared.loaded.tree, cache_, fetcher_, clock_,
              file_limits(options, plan_, profiles_, prepared.written)),
       replies_(handles_, prepared.look, options.direct_io),
       served_{files_, keeper_, replies_, handles_, prepared.look, options.xattr},
       kernel_mount_(kernel_mount),
       steward_(steward),
       session_(kernel_mount_.duplicate_device(), served_),
+      manifest_(options, std::move(prepared.loaded), files_, session_),
+      reloader_([this](const std::stop_token& stop) { return manifest_.reload(stop); }),
       opened_(std::move(opened)) {}
 
 void Mount::start() {
@@ -177,6 +174,7 @@ void Mount::start() {
   set_read_ahead();
   keeper_.start();
   session_.start(worker_count(), [this] { ended_.signal(); });
+  reloader_.start();
   take_commands();
 }
 
@@ -190,11 +188,19 @@ void Mount::set_read_ahead() {
 void Mount::take_commands() {
   if (!opened_.control) return;
   opened_.control->start([this](std::string_view command) {
-    std::optional<std::string> text;
-    if (command == "status") text = to_text(status());
-    if (command == "status --json") text = to_json(status());
-    return text;
+    std::optional<control::Reply> reply;
+    if (command == "status") reply = {true, to_text(status())};
+    if (command == "status --json") reply = {true, to_json(status())};
+    if (const auto ticket = control::ticket_of(command)) reply = reload(*ticket);
+    return reply;
   });
+}
+
+// The client asks again until there is an outcome, so that others are heard meanwhile.
+control::Reply Mount::reload(control::Ticket ticket) {
+  if (ticket == 0) return {true, std::to_string(reloader_.ask())};
+  const auto outcome = reloader_.outcome(ticket);
+  return outcome ? control::Reply{outcome->done, outcome->text} : control::Reply{true, ""};
 }
 
 void Mount::end_commands() noexcept {
@@ -208,6 +214,7 @@ void Mount::end_commands() noexcept {
 void Mount::stop() noexcept {
   end_commands();
   keeper_.settle_all();
+  reloader_.stop();
   fetcher_.stop();
   session_.stop();
   keeper_.tick();  // interrupts that came in meanwhile
@@ -225,7 +232,7 @@ void Mount::run_until_ended() {
     while (const auto signal = signals_.next())
       if (!handle(*signal)) return;
     watch_memory();
-    watch_tree();
+    manifest_.watch();
     watch_profiles();
   }
 }
@@ -234,7 +241,7 @@ bool Mount::handle(int signal) {
   if (signal == SIGUSR1)
     log::event(log::Level::info, "status", "", to_line(status()));
   else if (signal == SIGHUP)
-    log::event(log::Level::warning, "reload", "", "act=none why=\"mount again to reload\"");
+    reloader_.ask();
   else
     return false;
   return true;
@@ -248,23 +255,6 @@ void Mount::watch_memory() {
                  " budget=" + std::to_string(options_.memory));
 }
 
-// From the moment a compiled manifest shows damage every name answers EIO.  One that was kept is
-// removed, so that the next mount makes it anew.
-void Mount::watch_tree() {
-  if (tree_lost_ || tree_->intact()) return;
-  tree_lost_ = true;
-  std::string text =
-      "source=" + log::escape(source_) + " errno=EIO why=\"the compiled manifest is ";
-  text += "damaged or was written to\" act=";
-  if (kept_index_.empty())
-    text += "\"build it again, then mount again\"";
-  else if (unlink(kept_index_.c_str()) == 0 || errno == ENOENT)
-    text += "\"removed it: mount again\"";
-  else
-    text += "\"remove it, then mount again\" index=" + log::escape(kept_index_);
-  log::event(log::Level::error, "index", source_, std::move(text));
-}
-
 void Mount::watch_profiles() {
   const std::string why = profiles_->refresh();
   if (!why.empty())
@@ -274,7 +264,7 @@ void Mount::watch_profiles() {
 
 Status Mount::status() const {
   Status status;
-  status.source = source_;
+  status.source = manifest_.source();
   status.mountpoint = directory_;
   status.pid = getpid();
   status.uptime = std::chrono::duration_cast<std::chrono::seconds>(clock_.now() - since_);
@@ -287,22 +277,15 @@ Status Mount::status() const {
   status.parked = gauge.kept;
   status.oldest_parked = std::chrono::duration_cast<milliseconds>(gauge.oldest);
   status.longest_parked = std::chrono::duration_cast<milliseconds>(gauge.longest);
-  status.manifest = tree_->totals();
-  status.skipped_lines = skipped_lines_;
+  status.manifest = files_.names()->tree().totals();
+  status.skipped_lines = manifest_.skipped_lines();
+  const Reloader::Counts reloads = reloader_.counts();
+  status.reloads = reloads.done;
+  status.failed_reloads = reloads.failed;
   status.cache = cache_.status();
   status.fetch = fetcher_.status();
   status.files = files_.status();
   return status;
-}
-
-// Warnings are our own words and names that the reader has escaped.
-void report_loaded(const manifest::Loaded& loaded, const std::string& source) {
-  for (const std::string& warning : loaded.warnings)
-    log::event(log::Level::warning, "manifest", warning, "text=\"" + warning + "\"");
-  if (loaded.errors == 0) return;
-  std::string text = "source=" + log::escape(source) + " lines=" + std::to_string(loaded.errors);
-  if (!loaded.examples.empty()) text += " first=" + log::escape(loaded.examples.front());
-  log::event(log::Level::warning, "skipped", source, std::move(text));
 }
 
 // Null where no place will do.

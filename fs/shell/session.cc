@@ -153,6 +153,15 @@ void Session::serve(const std::function<void()>& ended) {
   one_less_.notify_all();
 }
 
+// An inode that the kernel does not know is no failure: it has nothing to forget.
+void Session::forget_attributes(Inode inode) noexcept {
+  fuse_lowlevel_notify_inval_inode(session_.get(), inode, -1, 0);
+}
+
+void Session::forget_list(Inode directory) noexcept {
+  fuse_lowlevel_notify_inval_inode(session_.get(), directory, 0, 0);
+}
+
 void Session::stop() noexcept {
   {
     const std::lock_guard lock(mutex_);

@@ -32,6 +32,11 @@ class Session {
   // Starts the workers.  `ended` is called once, on one of them, when the kernel has ended the
   // session: unmounted, or aborted.  Throws std::system_error.
   void start(unsigned workers, std::function<void()> ended);
+  // The kernel forgets what it believes of the inode's attributes; of a list, its names too.  Any
+  // thread, after shake_hands(); waits for nobody.
+  void forget_attributes(Inode inode) noexcept;
+  void forget_list(Inode directory) noexcept;
+
   // Ends and joins the workers.  What the kernel asks from then on is not answered.
   void stop() noexcept;
 

@@ -130,6 +130,15 @@ Mount::Mount(const Manifest& manifest, const std::string& options, const Command
   connection_ = static_cast<unsigned>(std::stoul(row.substr(row.find(':') + 1)));
 }
 
+void Mount::rewrite(const std::string& text) const {
+  std::filesystem::rename(scratch_.write("manifest.new", text), scratch_ / "manifest");
+}
+
+Outcome Mount::reload(const Manifest& manifest) const {
+  rewrite(manifest.text());
+  return run({skimfs(), "reload", dir_});
+}
+
 Mount::~Mount() {
   if (daemon_->wait(0ms)) return;
   stop();

@@ -49,6 +49,11 @@ class Mount {
                  const Command& under = {});
   ~Mount();
 
+  // Puts another manifest in the place of the one that is mounted.
+  void rewrite(const std::string& text) const;
+  // The same, and `skimfs reload`.
+  Outcome reload(const Manifest& manifest) const;
+
   const std::string& dir() const noexcept { return dir_; }
   std::string operator/(const std::string& name) const { return dir_ + "/" + name; }
   std::string text(const std::string& name) const { return contents(*this / name); }

@@ -35,9 +35,9 @@ class TemporaryDirectory {
 };
 
 shell::ControlSocket::Answer echo() {
-  return [](std::string_view command) -> std::optional<std::string> {
+  return [](std::string_view command) -> std::optional<control::Reply> {
     if (command == "unknown") return std::nullopt;
-    return "you said " + std::string(command);
+    return control::Reply{command != "refused", "you said " + std::string(command)};
   };
 }
 
@@ -89,10 +89,24 @@ TEST(ControlSocket, AnUnknownCommandIsRefused) {
   EXPECT_EQ(request(socket.path(), "unknown\n"), "error\nunknown command \"unknown\"");
 }
 
+TEST(ControlSocket, ARefusalSaysWhy) {
+  const TemporaryDirectory place;
+  const Listening socket(place / "d/m.sock", echo());
+  EXPECT_EQ(request(socket.path(), "refused\n"), "error\nyou said refused");
+}
+
+TEST(Control, ATicketIsANumber) {
+  EXPECT_EQ(control::ticket_of("reload"), 0u);
+  EXPECT_EQ(control::ticket_of("reload 12"), 12u);
+  for (const std::string_view other : {"reload 0", "reload ", "reload x", "reload 1x", "reloads",
+                                       "status", "reload 99999999999999999999", "reload -1"})
+    EXPECT_FALSE(control::ticket_of(other)) << other;
+}
+
 TEST(ControlSocket, ALongAnswerArrivesWhole) {
   const TemporaryDirectory place;
   const std::string text(3'000'000, 'x');
-  const Listening socket(place / "d/m.sock", [&](auto) { return text; });
+  const Listening socket(place / "d/m.sock", [&](auto) { return control::Reply{true, text}; });
   EXPECT_EQ(request(socket.path(), "status\n"), "ok\n" + text);
 }
 

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+#include "fs/shell/reloader.h"
+
+#include <exception>
+#include <utility>
+
+namespace skimfs::fs::shell {
+
+void Reloader::start() {
+  thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
+}
+
+void Reloader::stop() noexcept {
+  if (!thread_.joinable()) return;
+  thread_.request_stop();
+  thread_.join();
+}
+
+Reloader::Ticket Reloader::ask() {
+  Ticket ticket = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    wanted_ = ticket = begun_ + 1;
+  }
+  asked_.notify_one();
+  return ticket;
+}
+
+std::optional<Reloader::Outcome> Reloader::outcome(Ticket ticket) const {
+  const std::lock_guard lock(mutex_);
+  if (finished_ < ticket) return std::nullopt;
+  return last_;
+}
+
+Reloader::Counts Reloader::counts() const {
+  const std::lock_guard lock(mutex_);
+  return counts_;
+}
+
+void Reloader::run(const std::stop_token& stop) {
+  std::unique_lock lock(mutex_);
+  while (asked_.wait(lock, stop, [this] { return wanted_ > begun_; })) {
+    begun_ = wanted_;
+    lock.unlock();
+    Outcome outcome = work(stop);
+    lock.lock();
+    ++(outcome.done ? counts_.done : counts_.failed);
+    last_ = std::move(outcome);
+    finished_ = begun_;
+  }
+}
+
+Reloader::Outcome Reloader::work(const std::stop_token& stop) const {
+  try {
+    return {true, work_(stop)};
+  } catch (const std::exception& error) {
+    return {false, error.what()};
+  }
+}
+
+}  // namespace skimfs::fs::shell

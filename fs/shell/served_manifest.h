@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+//
+// The manifest that a mount shows: where it came from, how it fares, and going over to what it says
+// now.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <stop_token>
+#include <string>
+
+#include "fs/filesystem.h"
+#include "fs/manifest/load.h"
+#include "fs/options.h"
+#include "fs/shell/session.h"
+
+namespace skimfs::fs::shell {
+
+class ServedManifest {
+ public:
+  // References live longer.  `loaded`: what `files` shows; its words have been logged.
+  ServedManifest(const Options& options, manifest::Loaded loaded, FileSystem& files,
+                 Session& session);
+
+  const std::string& source() const noexcept { return source_; }  // without query
+  std::uint64_t skipped_lines() const;                            // any thread
+
+  // Reads it again, and tells kernel and log.  Returns "+added -removed ~changed =same".  One
+  // thread at a time.  Throws std::exception, and nothing has changed then.
+  std::string reload(const std::stop_token& stop);
+
+  // To be called every second, on one thread: has it been damaged, what is to be forgotten?
+  void watch();
+
+ private:
+  std::string go_over(manifest::Loaded loaded, const std::stop_token& stop);
+  void tell(const Files::Replaced& inodes) noexcept;
+  void watch_tree();
+
+  const Options& options_;
+  const std::string source_;
+  FileSystem& files_;
+  Session& session_;
+  mutable std::mutex mutex_;
+  std::uint64_t skipped_lines_;               // guarded by mutex_
+  std::string kept_index_;                    // guarded by mutex_; empty: it is not ours to remove
+  bool shows_its_end_;                        // reload() only
+  std::shared_ptr<const Catalogue> damaged_;  // told of; watch() only
+};
+
+// Warnings and skipped lines go to the log.
+void report_loaded(const manifest::Loaded& loaded, const std::string& source);
+
+}  // namespace skimfs::fs::shell
