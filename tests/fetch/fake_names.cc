@@ -17,12 +17,16 @@
 namespace skimfs::test {
 namespace {
 
-std::mutex mutex;
-std::condition_variable moved;
+using Addresses = std::map<std::string, std::vector<std::string>>;
+using Lookups = std::map<std::string, unsigned>;
+
+// Never destroyed: libcurl leaves lookups behind that go on while the program ends.
+std::mutex& mutex = *new std::mutex;
+std::condition_variable& moved = *new std::condition_variable;
 int hanging_calls = 0;
 unsigned gate = 0;  // opened so many times
-std::map<std::string, std::vector<std::string>> addresses_of;
-std::map<std::string, unsigned> lookups_of;
+Addresses& addresses_of = *new Addresses;
+Lookups& lookups_of = *new Lookups;
 
 void hang() {
   std::unique_lock lock(mutex);
