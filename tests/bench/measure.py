@@ -95,8 +95,8 @@ def _back_memory(size: int) -> None:
 def _read(run: Run, workload: Workload) -> dict:
     """The timed part and what it cost here."""
     pids = run.mount.pids
+    _back_memory(2 * workload.useful + SPARE)  # first: it may cost pages that prepare() wants kept
     workload.prepare(run)
-    _back_memory(2 * workload.useful + SPARE)
     run.origin.forget()
     cpu_before = cpu(pids)
     sampler = _Sampler(pids, run.origin.port)

@@ -45,8 +45,11 @@ class Path:
     connection_mbit: int = 0
     total_mbit: int = 0
     first_window: int = 0  # bytes; without one a new connection is as fast as an old one
+    tls: bool = False      # near, over TLS
 
     def __str__(self):
+        if self.tls:
+            return "TLS"
         words = [f"RTT {self.rtt_ms} ms"]
         if self.connection_mbit:
             words.append(f"{self.connection_mbit} Mbit/s a connection")
@@ -74,7 +77,9 @@ class Origin:
         self._log.touch()
         self._mark = 0
         self._relay, self._relays = relay, {}
-        self.port, self._status_port = _free_port(), _free_port()
+        self.port, self._status_port, self._tls_port = (_free_port() for _ in range(3))
+        self.scheme, self.certificate = "http", None  # the latter: to be trusted
+        self._make_certificate()
         self._nginx = self._start()
 
     def _start(self) -> subprocess.Popen:
@@ -95,6 +100,11 @@ http {{
     listen 127.0.0.1:{self.port} backlog=4096; root {self.root}; autoindex on;
     access_log {self._log} bench;
   }}
+  server {{
+    listen 127.0.0.1:{self._tls_port} ssl backlog=4096; root {self.root};
+    ssl_certificate {self._work}/own.pem; ssl_certificate_key {self._work}/own.key;
+    access_log {self._log} bench;
+  }}
   server {{ listen 127.0.0.1:{self._status_port}; access_log off; stub_status; }}
 }}
 """)
@@ -110,6 +120,12 @@ http {{
                 time.sleep(0.02)
         raise RuntimeError(f"nginx did not start; see {self._work}/error.log")
 
+    def _make_certificate(self) -> None:
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30",
+                        "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1",
+                        "-keyout", self._work / "own.key", "-out", self._work / "own.pem"],
+                       check=True, capture_output=True)
+
     def stop(self) -> None:
         for process in [self._nginx, *(process for process, _ in self._relays.values())]:
             process.terminate()
@@ -119,8 +135,13 @@ http {{
         """The same server, so far away."""
         if path == Path():
             return self
+        if path.tls:
+            near = copy.copy(self)
+            near.port, near.scheme = self._tls_port, "https"
+            near.certificate = self._work / "own.pem"
+            return near
         if path not in self._relays:
-            limits = map(str, dataclasses.astuple(path))
+            limits = map(str, dataclasses.astuple(path)[:4])
             process = subprocess.Popen([self._relay, str(self.port), *limits],
                                        stdout=subprocess.PIPE, text=True)
             self._relays[path] = process, int(process.stdout.readline())
@@ -129,7 +150,7 @@ http {{
         return far
 
     def url(self, tree: str, name: str = "") -> str:
-        return f"http://127.0.0.1:{self.port}/{tree}/{name}"
+        return f"{self.scheme}://127.0.0.1:{self.port}/{tree}/{name}"
 
     def tree(self, name: str) -> pathlib.Path:
         """The true files of a tree, made now if they are not there yet."""

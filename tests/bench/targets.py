@@ -81,6 +81,8 @@ class Skimfs(Target):
 
     def mount(self, origin, tree, at, options):
         origin.tree(tree)
+        if origin.certificate:
+            options = ",".join(filter(None, (options, f"cacert={origin.certificate}")))
         return self.mount_manifest(origin.manifest(tree), at, options)
 
     def mount_manifest(self, manifest: pathlib.Path, at: pathlib.Path, options: str = "") -> Mount:
@@ -134,17 +136,27 @@ class Peer(Target):
         return Mount(at, [daemon.pid, *processes.children(daemon.pid)], ready, daemon)
 
 
-def all_targets(skimfs: pathlib.Path) -> dict[str, Target]:
+def _stub(program: pathlib.Path, *more: str):
+    return lambda origin, tree, at: [
+        program, origin.tree(tree) / TREES[tree][0][0], at, *more]
+
+
+def all_targets(skimfs: pathlib.Path, helpers: pathlib.Path) -> dict[str, Target]:
     """Every target by name, defaults of their own unless the name says otherwise."""
     program = str(skimfs)
     targets = [
         Direct("curl", "curl"),
         Direct("local", "cat"),
+        Direct("engine", str(helpers / "bench_engine")),
+        Peer("stub", str(helpers / "bench_stub"), _stub(helpers / "bench_stub"), True),
+        Peer("stub direct_io", str(helpers / "bench_stub"),
+             _stub(helpers / "bench_stub", "direct_io"), True),
         Skimfs("skimfs", program),
         Skimfs("skimfs direct_io", program, "direct_io"),
         Peer("rclone", "rclone", lambda origin, tree, at: [
             "rclone", "mount", ":http:", at, "--http-url", origin.url(tree), "--read-only",
-            "--config", "/dev/null"]),
+            "--config", "/dev/null",
+            *(["--ca-cert", origin.certificate] if origin.certificate else [])]),
         Peer("httpdirfs", "httpdirfs", lambda origin, tree, at: [
             "httpdirfs", "-f", "--no-range-check", origin.url(tree), at]),
         Peer("nbdkit", "nbdkit", lambda origin, tree, at: [

@@ -93,7 +93,9 @@ def _curl(run: Run, transfers: list[str], parallel: int = 1) -> float:
 
 
 def _transfer(run: Run, tree: str, name: str, to: str = "/dev/null", more: str = "") -> str:
-    return f'url = "{run.origin.url(tree, name)}"\noutput = "{to}"\nsilent\nfail\n{more}'
+    trusted = f'cacert = "{run.origin.certificate}"\n' if run.origin.certificate else ""
+    return (f'url = "{run.origin.url(tree, name)}"\noutput = "{to}"\nsilent\nfail\n'
+            f"{trusted}{more}")
 
 
 def _digest(path: pathlib.Path) -> str:
@@ -106,7 +108,7 @@ _truths: dict[pathlib.Path, str] = {}
 
 def _same_bytes(run: Run, tree: str) -> None:
     """Every file of the mount has the origin's bytes; cached pages are those just delivered."""
-    if run.target.name == "curl":
+    if run.target.name in ("curl", "engine"):
         return
     for name, _ in TREES[tree]:
         truth = run.origin.tree(tree) / name
@@ -123,6 +125,9 @@ def _whole_files(tree: str) -> dict:
     def read(run: Run) -> float:
         if run.target.name == "curl":
             return _curl(run, [_transfer(run, tree, name) for name in names], len(names))
+        if run.target.name == "engine":
+            given = [run.target.program, run.origin.url(tree, names[0]), TREES[tree][0][1]]
+            return float(_side_by_side([given], subprocess.PIPE)[1][0])
         return _timed(*(_dd(run.mount.path / name) for name in names))
 
     return {"tree": tree, "read": read, "useful": _size(tree),
@@ -258,29 +263,39 @@ def _again(tree: str, drop_pages: bool) -> dict:
             with (run.mount.path / name).open("rb") as file:
                 os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
-    return {"tree": tree, "prepare": prepare, "useful": _size(tree), "most_requests": 0,
+    # The kernel may let go of single pages of its cache; of ours nothing.
+    return {"tree": tree, "prepare": prepare, "useful": _size(tree),
+            "most_requests": 0 if drop_pages else None,
             "read": lambda run: _timed(_dd(run.mount.path / name)),
             "check": lambda run: _same_bytes(run, tree)}
 
 
-def _entries(count: int) -> dict:
+def _entries(count: int, compiled: bool = False) -> dict:
     """From the command to the mount, and memory, for a manifest of so many files.
 
     The regular mount of the one-file tree is what an entry's memory is measured against.
     """
     directory = 1000  # files in each
 
-    def manifest(run: Run) -> pathlib.Path:
-        path = run.scratch / "entries.skimfs"
+    def write(run: Run, path: pathlib.Path) -> None:
         with path.open("w") as out:
             out.write(f"#skimfs 1\n@base {run.origin.url('none')}\n@sorted\n@count {count}\n")
-            out.writelines(f"/set-{i // directory:04}/sample-{i:08}.bin\t{i}\t"
+            out.writelines(f"/set-{i // directory:05}/sample-{i:08}.bin\t{i}\t"
                            f"2026-01-02T03:04:05Z\t-\t=\n" for i in range(count))
             out.write(f"@end {count}\n")
-        return path
+
+    def prepare(run: Run) -> None:
+        path = run.scratch / "entries.skimfs"
+        write(run, path)
+        if compiled:
+            text = path.rename(run.scratch / "entries.text")
+            program = run.target.program
+            subprocess.run([program, "manifest", "build", text, path], check=True,
+                           capture_output=True)
+            text.unlink()
 
     def read(run: Run) -> float:
-        path, at, index = manifest(run), run.scratch / "entries", run.scratch / "index"
+        path, at, index = (run.scratch / name for name in ("entries.skimfs", "entries", "index"))
         at.mkdir()
         index.mkdir(mode=0o700)
         mount = run.target.mount_manifest(path, at, f"index={index}")
@@ -288,7 +303,7 @@ def _entries(count: int) -> dict:
             alone = memory(run.mount.pids, "VmRSS")
             run.facts["bytes_per_entry"] = (memory(mount.pids, "VmRSS") - alone) / count
             run.facts["rss_peak"] = memory(mount.pids, "VmHWM")
-            last = at / f"set-{(count - 1) // directory:04}"
+            last = at / f"set-{(count - 1) // directory:05}"
             names = sorted(os.listdir(last))
             if len(names) != directory or (last / names[-1]).stat().st_size != count - 1:
                 raise Wrong("the last directory is not the manifest's")
@@ -298,7 +313,7 @@ def _entries(count: int) -> dict:
             raise Failed(complaint)
         return mount.ready
 
-    return {"tree": "tier", "read": read, "useful": 0, "most_requests": 0,
+    return {"tree": "tier", "prepare": prepare, "read": read, "useful": 0, "most_requests": 0,
             "check_reads_mount": False}
 
 
@@ -312,7 +327,10 @@ FIRST_WINDOW = 10 * 1448  # bytes, of TCP connections over Ethernet (RFC 6928)
 
 WORKLOADS = [
     Workload("sequential", "dd bs=1M, cold, 1 GiB", most_requests=80,
-             targets=("curl", "skimfs", "skimfs direct_io", *BLOCK_PEERS), **_whole_files("one")),
+             targets=("curl", "skimfs", "skimfs direct_io", "engine", "stub", "stub direct_io",
+                      *BLOCK_PEERS), **_whole_files("one")),
+    Workload("tls", "dd bs=1M, cold, 1 GiB, over TLS", path=Path(tls=True),
+             targets=("curl", "skimfs", "rclone"), **_whole_files("one")),
     Workload("parallel", "4 × dd bs=1M at once, cold, 1 GiB in all",
              targets=("curl", "skimfs", *PEERS), **_whole_files("four")),
     Workload("copy-small", "cp -r, 2000 × 16 KiB", most_requests=2100,
@@ -327,12 +345,14 @@ WORKLOADS = [
              targets=("local", "skimfs", *PEERS), **_listing("small")),
     Workload("entries", "mount ready, manifest of 1,000,000 entries",
              targets=("skimfs",), memory=500 * MIB, **_entries(1_000_000)),
+    Workload("entries-compiled", "mount ready, compiled manifest of 10,000,000 entries",
+             targets=("skimfs",), memory=40 * MIB, **_entries(10_000_000, compiled=True)),
     Workload("first-bytes", "open and read 4 KiB, median of 50 files",
              targets=("curl", "skimfs", *PEERS), **_first_bytes("medium")),
     Workload("again", "dd bs=1M once more, from the page cache, 1 GiB",
-             targets=("local", "skimfs", *BLOCK_PEERS), **_again("one", drop_pages=False)),
+             targets=("local", "skimfs", "stub", *BLOCK_PEERS), **_again("one", drop_pages=False)),
     Workload("again-memory", "dd bs=1M once more, page cache dropped, 64 MiB",
-             targets=("local", "skimfs"), **_again("tier", drop_pages=True)),
+             targets=("local", "skimfs", "stub"), **_again("tier", drop_pages=True)),
     Workload("squeeze", "16 sequential readers, skimfs with memory=16M, 1 GiB in all",
              options="memory=16M", memory=16 * MIB,
              targets=("curl", "skimfs", *PEERS), **_walk("wide", 16, MIB)),
