@@ -33,6 +33,14 @@ void set_trust(CURL* easy, const Trust& trust) {
     SKIMFS_SET(easy, option, path(trust.ca_directory));
 }
 
+// Only OpenSSL's reason tells this from a handshake that broke.  What it says of "HTTP/" depends on
+// what it looks at first in a record: the version, or, from 3.2 on, the length.
+bool speaks_no_tls(std::string_view words) noexcept {
+  constexpr auto kNone = std::string_view::npos;
+  return words.find("wrong version number") != kNone ||
+         words.find("packet length too long") != kNone;
+}
+
 }  // namespace
 
 void check(CURLcode code, const char* option) {
@@ -98,7 +106,7 @@ std::shared_ptr<CURLSH> make_share() {
   return share;
 }
 
-Fault fault_of(CURLcode code) noexcept {
+Fault fault_of(CURLcode code, std::string_view words) noexcept {
   switch (code) {
     case CURLE_OK:
       return Fault::none;
@@ -111,7 +119,7 @@ Fault fault_of(CURLcode code) noexcept {
     case CURLE_OPERATION_TIMEDOUT:
       return Fault::connect_timeout;  // the only timeout set
     case CURLE_SSL_CONNECT_ERROR:
-      return Fault::tls;
+      return speaks_no_tls(words) ? Fault::not_tls : Fault::tls;
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_ISSUER_ERROR:
     case CURLE_SSL_CACERT_BADFILE:

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <memory>
+#include <string_view>
 
 #include "fetch/credential.h"
 #include "fetch/curl_handle.h"
@@ -31,6 +32,7 @@ bool set_credential(CURL* easy, const Credential* credential) noexcept;
 // Of names and TLS sessions.  Throws std::bad_alloc.
 std::shared_ptr<CURLSH> make_share();
 
-Fault fault_of(CURLcode code) noexcept;
+// `words`: of CURLOPT_ERRORBUFFER.
+Fault fault_of(CURLcode code, std::string_view words) noexcept;
 
 }  // namespace skimfs::fetch

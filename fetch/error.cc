@@ -27,6 +27,8 @@ class Category final : public std::error_category {
         return "server denied access";
       case Errc::bad_certificate:
         return "server's certificate refused";
+      case Errc::not_tls:
+        return "server does not speak TLS";
       case Errc::missing:
         return "no such object on the server";
       case Errc::changed:
@@ -58,6 +60,7 @@ class Category final : public std::error_category {
         return std::errc::timed_out;
       case Errc::denied:
       case Errc::bad_certificate:
+      case Errc::not_tls:
         return std::errc::permission_denied;
       case Errc::missing:
         return std::errc::no_such_file_or_directory;

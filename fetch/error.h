@@ -16,6 +16,7 @@ enum class Errc {
   too_busy,          // 429 or 503 up to the deadline
   denied,            // 401, 403
   bad_certificate,   // TLS refused the peer
+  not_tls,           // https was asked of who speaks something else
   missing,           // 404, 410
   changed,           // the object is no longer the pinned version, confirmed
   bad_response,      // a response that does not answer the request; never one byte of it is used

@@ -46,6 +46,8 @@ Trouble trouble_of(Fault fault) noexcept {
       return unheard(Errc::unreachable, "tls_fail");
     case Fault::certificate:
       return {.error = Errc::bad_certificate, .what = "tls_verify"};
+    case Fault::not_tls:
+      return {.error = Errc::not_tls, .what = "not_tls"};
     case Fault::address:
       return {.error = Errc::redirect_refused, .what = "redirect_denied"};
     case Fault::reset:

@@ -25,7 +25,7 @@ struct WireRequest {
   std::vector<std::string> headers;  // "Name: value", sent as they are
   bool head_only = false;            // HEAD instead of GET
   bool fresh = false;                // on a new connection
-  bool public_only = false;          // to an address of the whole Internet (address.h), or not at all
+  bool public_only = false;  // to an address of the whole Internet (address.h), or not at all
   std::shared_ptr<const Credential> credential = nullptr;  // null: none
 };
 
@@ -36,7 +36,8 @@ enum class Fault {
   dns,              // the name does not resolve
   connect,          // refused, unreachable, reset while connecting
   connect_timeout,  // no connection in time, name resolution included
-  tls,              // the handshake failed, not about the certificate
+  tls,              // the handshake failed: cut, reset, or refused not about the certificate
+  not_tls,          // the peer speaks something else
   certificate,      // the peer is not who it says
   address,          // the peer's address is not public, and was to be
   reset,            // the connection broke before the response's end, or there was no response

@@ -22,6 +22,7 @@ int errno_for(std::error_code why, Asked what) noexcept {
     case fetch::Errc::denied:
       return EACCES;
     case fetch::Errc::bad_certificate:
+    case fetch::Errc::not_tls:
       return names ? EACCES : EIO;
     case fetch::Errc::missing:
       return names ? ENOENT : ESTALE;

@@ -17,6 +17,7 @@
 #include "fetch/credential.h"
 #include "fetch/host_state.h"
 #include "tests/support/hostile_origin.h"
+#include "tests/support/speaker.h"
 
 // What a process sees that has no descriptor left.  Not by a lower limit: sanitizers need
 // descriptors of their own for their checks.
@@ -271,6 +272,28 @@ TEST_F(CurlTransportTest, NobodyListensIsAFailureToConnect) {
   EXPECT_FALSE(got.sent);
   EXPECT_NE(got.detail, "");
   EXPECT_EQ(sockets.open(), 0u);
+}
+
+// S-TLS-1
+TEST_F(CurlTransportTest, APeerThatSpeaksNoTlsIsKnownByItsFirstWords) {
+  // The second is what OpenSSL from 3.2 on takes plain HTTP for.
+  for (const std::string words : {"HTTP/1.1 400 Bad Request\r\n\r\n", "\x16\x03\x03\xff\xff...."}) {
+    const Speaker peer(words);
+    const auto got = run(get("https://" + peer.address() + "/f"));
+    EXPECT_EQ(got.fault, Fault::not_tls) << got.detail;
+    EXPECT_NE(got.detail, "");
+    EXPECT_EQ(peer.connections(), 1u);
+  }
+}
+
+TEST_F(CurlTransportTest, AHandshakeThatIsCutMayPass) {
+  for (const auto ending : {Speaker::Ending::close, Speaker::Ending::reset}) {
+    for (const std::string words : {"", "\x16\x03", "\x15\x03\x03"}) {
+      const Speaker peer(words, ending);
+      const auto got = run(get("https://" + peer.address() + "/f"));
+      EXPECT_EQ(got.fault, Fault::tls) << got.detail;
+    }
+  }
 }
 
 // Row 49 of the fault matrix.

@@ -412,6 +412,16 @@ TEST_F(FetchLoopTest, ABadCertificateIsNotRepeated) {
   EXPECT_EQ(sink->outcome(), Errc::bad_certificate);
 }
 
+// S-TLS-1
+TEST_F(FetchLoopTest, APeerThatSpeaksNoTlsIsNotAskedAgain) {
+  const auto sink = want(0, 9);
+  fault(0, Fault::not_tls);
+  EXPECT_EQ(sink->outcome(), Errc::not_tls);
+  EXPECT_EQ(transport.count(), 1u);
+  EXPECT_TRUE(observer.saw("not_tls"));
+  EXPECT_STREQ(loop.status().hosts.at(0).breaker, "closed") << "somebody is there";
+}
+
 // ------------------------------------------------------------------------ a host that pushes back
 
 // S-HTTP-5

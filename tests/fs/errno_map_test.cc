@@ -36,9 +36,11 @@ TEST(ErrnoMap, TheDeadlineIsATimeout) {
   EXPECT_EQ(errno_for(Errc::too_busy, Asked::read), ETIMEDOUT);
 }
 
-TEST(ErrnoMap, ACertificateIsARefusalByNameAndAnErrorInARead) {
-  EXPECT_EQ(errno_for(Errc::bad_certificate, Asked::open), EACCES);
-  EXPECT_EQ(errno_for(Errc::bad_certificate, Asked::read), EIO);
+TEST(ErrnoMap, WhomTlsRefusesIsARefusalByNameAndAnErrorInARead) {
+  for (const Errc code : {Errc::bad_certificate, Errc::not_tls}) {
+    EXPECT_EQ(errno_for(code, Asked::open), EACCES);
+    EXPECT_EQ(errno_for(code, Asked::read), EIO);
+  }
 }
 
 }  // namespace

@@ -25,6 +25,7 @@ class Nginx {
   std::string base() const {
     return (tls_ ? "https://127.0.0.1:" : "http://127.0.0.1:") + std::to_string(port_);
   }
+  std::uint16_t port() const noexcept { return port_; }
   // "GET /a/b 206 bytes=0-99", in order.
   std::vector<std::string> requests() const;
 

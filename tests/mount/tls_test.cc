@@ -11,7 +11,9 @@
 #include "tests/mount/fixture.h"
 #include "tests/mount/nginx.h"
 #include "tests/support/body.h"
+#include "tests/support/fault_proxy.h"
 #include "tests/support/hostile_origin.h"
+#include "tests/support/speaker.h"
 
 namespace skimfs::test {
 namespace {
@@ -119,6 +121,31 @@ INSTANTIATE_TEST_SUITE_P(Certificates, TlsRefused,
                                            Refused{"self_signed", "self", true},
                                            Refused{"unknown_authority", "server", false}),
                          [](const auto& each) { return std::string(each.param.name); });
+
+// S-TLS-1, row 12 of the fault matrix: https:// by mistake.
+TEST_F(Tls, AServerThatSpeaksPlainHttpIsToldAtOnce) {
+  const Speaker server("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+  const Mount mount(Manifest("https://" + server.address()).file("/f", kSize).file("/g", {}));
+  const auto before = std::chrono::steady_clock::now();
+  EXPECT_EQ(read_at(mount / "f", 0, 4096, O_DIRECT).error, EIO);
+  EXPECT_EQ(read_at(mount / "g", 0, 4096, O_DIRECT).error, EACCES);
+  EXPECT_LT(std::chrono::steady_clock::now() - before, std::chrono::seconds(2));
+  EXPECT_LE(server.connections(), 2u);
+  EXPECT_TRUE(await_fetch(mount, "errors", 2));
+  EXPECT_EQ(of_fetch(mount, "retries"), 0u);
+  EXPECT_TRUE(mount.await_log("ev=not_tls", std::chrono::seconds(20))) << mount.log();
+}
+
+// S-TLS-1, S-HTTP-5: what cuts a handshake may pass.
+TEST_F(Tls, AHandshakeThatIsResetIsMadeAgain) {
+  const Nginx server(served_.path(), certificates_.of_server("server"));
+  FaultProxy proxy(server.port());
+  proxy.fault({.stop_after = 10, .ending = ProxyFault::Ending::reset}, 2);
+  const Mount mount(Manifest("https://127.0.0.1:" + std::to_string(proxy.port())).file("/f", kSize),
+                    "cacert=" + certificates_.file("ca.pem"));
+  EXPECT_TRUE(Body("/f", 0).matches(0, kSize, mount.text("f"))) << mount.log();
+  EXPECT_TRUE(await_fetch(mount, "retries", 1));
+}
 
 // S-TLS-1
 TEST_F(Tls, AnyCertificateWillDoOnlyWhereThatIsSaid) {
