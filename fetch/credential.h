@@ -17,7 +17,7 @@ namespace skimfs::fetch {
 // Immutable, shared by the requests that carry it.  Never shown, logged or kept anywhere else.
 struct Credential {
   std::vector<std::string> headers = {};   // "Name: value"
-  std::string certificate = {}, key = {};  // paths of PEM files; empty: no client certificate
+  std::string certificate = {}, key = {};  // PEM, the key not encrypted; empty: none is shown
   // "PROVIDER1:PROVIDER2:REGION:SERVICE" of CURLOPT_AWS_SIGV4(3), signed as `user` with `password`;
   // empty: nothing is signed.
   std::string signature = {};

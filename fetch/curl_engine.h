@@ -68,7 +68,8 @@ class CurlTransport::Engine {
     Share share;  // outlives the handle
     CurlEasy easy;
     CurlList headers;
-    std::shared_ptr<const Credential> credential;  // that the handle is set up for
+    // That the handle is set up for, and points into; empty: half of one.
+    std::optional<std::shared_ptr<const Credential>> credential{nullptr};
     std::string host_port;
     Exchange* exchange = nullptr;  // null: free
     HeadReader reader;

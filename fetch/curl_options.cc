@@ -41,6 +41,12 @@ bool speaks_no_tls(std::string_view words) noexcept {
          words.find("packet length too long") != kNone;
 }
 
+// Not copied: the caller keeps the credential as long as the handle is set up for it.
+bool set_pem(CURL* easy, CURLoption option, const std::string& pem) noexcept {
+  curl_blob blob{const_cast<char*>(pem.data()), pem.size(), CURL_BLOB_NOCOPY};
+  return curl_easy_setopt(easy, option, pem.empty() ? nullptr : &blob) == CURLE_OK;
+}
+
 }  // namespace
 
 void check(CURLcode code, const char* option) {
@@ -90,8 +96,8 @@ bool set_credential(CURL* easy, const Credential* credential) noexcept {
          curl_easy_setopt(easy, CURLOPT_USERNAME, sign ? text(with.user) : nullptr) == CURLE_OK &&
          curl_easy_setopt(easy, CURLOPT_PASSWORD, sign ? text(with.password) : nullptr) ==
              CURLE_OK &&
-         curl_easy_setopt(easy, CURLOPT_SSLCERT, text(with.certificate)) == CURLE_OK &&
-         curl_easy_setopt(easy, CURLOPT_SSLKEY, text(with.key)) == CURLE_OK &&
+         set_pem(easy, CURLOPT_SSLCERT_BLOB, with.certificate) &&
+         set_pem(easy, CURLOPT_SSLKEY_BLOB, with.key) &&
          // Else OpenSSL would ask the terminal for the pass phrase of an encrypted key.
          curl_easy_setopt(easy, CURLOPT_KEYPASSWD, "") == CURLE_OK;
 }

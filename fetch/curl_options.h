@@ -25,8 +25,8 @@ void init_libcurl_once();
 // The protocols, limits and trust of every exchange.
 void set_common(CURL* easy, const FetchLimits& limits);
 
-// Signature and client certificate of this and the following exchanges; null: none.  Its headers
-// are the caller's.  false: no memory.
+// Signature and client certificate of this and the following exchanges, which the credential
+// outlives; null: none.  Its headers are the caller's.  false: no memory, and some of it is set.
 bool set_credential(CURL* easy, const Credential* credential) noexcept;
 
 // Of names and TLS sessions.  Throws std::bad_alloc.

@@ -11,6 +11,7 @@
 #include <mutex>
 #include <utility>
 
+#include "fs/auth/client_certificate.h"
 #include "fs/auth/profile_text.h"
 
 namespace skimfs::fs::auth {
@@ -49,11 +50,7 @@ class Builder {
     if (!text.header_file.empty()) add_headers(built, text.header_file);
     if (!text.bearer_file.empty())
       built.headers.push_back("Authorization: Bearer " + one_line(text.bearer_file));
-    if (!text.certificate.empty()) {
-      built.certificate = at(text.certificate);
-      built.key = at(text.key);
-      static_cast<void>(secret(text.key));
-    }
+    if (!text.certificate.empty()) add_certificate(built, text);
     if (text.user.empty()) return built;
     const std::string password = one_line(text.password_file);
     if (text.signature.empty()) {
@@ -78,6 +75,15 @@ class Builder {
     Secret file = read_secret(at(path), also_);
     read_.push_back(std::move(file.stamp));
     return std::move(file.text);
+  }
+
+  // Both files are of one reading, so a pair that is being replaced is never taken by halves.
+  void add_certificate(fetch::Credential& built, const ProfileText& text) {
+    Secret certificate = read_public(at(text.certificate));
+    read_.push_back(std::move(certificate.stamp));
+    built.certificate = std::move(certificate.text);
+    built.key = secret(text.key);
+    check_pair({at(text.certificate), built.certificate}, {at(text.key), built.key});
   }
 
   // All of the file but its line end.

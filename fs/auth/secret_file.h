@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// A small file that holds a secret, read only where nobody else could have read or written it.
+// A small file that holds a secret, read only where nobody else could have read or written it, and
+// one that holds none.
 //
 // Any thread; reads the disk.
 #pragma once
@@ -25,6 +26,7 @@ struct FileStamp {
   ino_t inode = 0;
   std::int64_t size = 0;
   std::int64_t changed = 0;  // ctime, nanoseconds
+  bool linked = false;       // the path may be a symbolic link: of what it leads to
 
   bool still_there() const noexcept;  // stat(2) says the same
 };
@@ -38,5 +40,9 @@ struct Secret {
 // process's own and `also`, permissions for group or others, more than 64 KiB, and a NUL.
 // Throws SecretError.
 Secret read_secret(const std::string& path, uid_t also = 0);
+
+// For what everybody may know, such as a certificate: refuses only what is not a regular file, more
+// than 64 KiB, and a NUL.  Throws SecretError.
+Secret read_public(const std::string& path);
 
 }  // namespace skimfs::fs::auth

@@ -3,8 +3,10 @@
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "tests/auth/folder.h"
+#include "tests/auth/pair.h"
 
 namespace skimfs::test {
 namespace {
@@ -117,12 +119,73 @@ TEST_F(ProfileFiles, SayWhereTheyAreWrongAndNothingOfWhatTheyHold) {
   }
 }
 
-TEST_F(ProfileFiles, AKeyOfACertificateIsASecretToo) {
-  folder.write("c", "public");
-  const std::string key = folder.write("k", "canary");
-  const std::string file = conf("certificate = c\nkey = k\n");
-  EXPECT_EQ(of(*Profiles(file).find("p")).key, key);
-  ASSERT_EQ(::chmod(key.c_str(), 0644), 0);
+class ClientCertificates : public ProfileFiles {
+ protected:
+  ClientCertificates() {
+    folder.write("c", first_.certificate);
+    folder.write("k", first_.key);
+  }
+  static bool shows(const Profiles& profiles, const Pair& pair) {
+    const fetch::Credential& held = of(*profiles.find("p"));
+    return held.certificate == pair.certificate && held.key == pair.key;
+  }
+  std::string conf_of_both() { return conf("certificate = c\nkey = k\n"); }
+
+  const Pair first_, second_;
+};
+
+TEST_F(ClientCertificates, AreReadWithTheirKeys) {
+  EXPECT_TRUE(shows(Profiles(conf_of_both()), first_));
+}
+
+// S-SEC-2
+TEST_F(ClientCertificates, AreForEverybodyToReadAndTheirKeysAreNot) {
+  const std::string file = conf_of_both();
+  ASSERT_EQ(::chmod(folder.path("c").c_str(), 0644), 0);
+  ASSERT_EQ(::symlink("c", folder.path("link").c_str()), 0);
+  EXPECT_TRUE(shows(Profiles(conf("certificate = link\nkey = k\n")), first_));
+  ASSERT_EQ(::chmod(folder.path("k").c_str(), 0644), 0);
+  EXPECT_THROW(Profiles{file}, SecretError);
+}
+
+// S-SEC-3
+TEST_F(ClientCertificates, AreReplacedOnceBothAre) {
+  Profiles profiles(conf_of_both());
+  folder.replace("k", second_.key);
+  const std::string said = profiles.refresh();
+  EXPECT_TRUE(said.starts_with(folder.path("k") + ": ")) << said;
+  EXPECT_NE(said.find(folder.path("c")), std::string::npos) << said;
+  EXPECT_TRUE(shows(profiles, first_)) << "the pair that was";
+  folder.replace("c", second_.certificate);
+  EXPECT_EQ(profiles.refresh(), "");
+  EXPECT_TRUE(shows(profiles, second_));
+}
+
+// S-SEC-3: as a program does that renews certificates.
+TEST_F(ClientCertificates, BehindALinkAreReplacedWithWhatItLeadsTo) {
+  ASSERT_EQ(::symlink("c", folder.path("link").c_str()), 0);
+  Profiles profiles(conf("certificate = link\nkey = k\n"));
+  EXPECT_EQ(profiles.refresh(), "");
+  folder.replace("k", second_.key);
+  folder.replace("c", second_.certificate);
+  EXPECT_EQ(profiles.refresh(), "");
+  EXPECT_TRUE(shows(profiles, second_));
+}
+
+// S-SEC-3
+TEST_F(ClientCertificates, StayWhereTheNewKeyIsWrong) {
+  Profiles profiles(conf_of_both());
+  for (const std::string& key : {std::string(), first_.encrypted_key(), second_.key}) {
+    folder.replace("k", key);
+    EXPECT_NE(profiles.refresh(), "");
+    EXPECT_TRUE(shows(profiles, first_));
+  }
+}
+
+// S-SEC-2, S-SEC-3
+TEST_F(ClientCertificates, ThatAreWrongRefuseTheFileThatNamesThem) {
+  folder.write("k", second_.key);
+  const std::string file = conf_of_both();
   EXPECT_THROW(Profiles{file}, SecretError);
 }
 

@@ -70,6 +70,21 @@ TEST_F(SecretFile, OfOneMoreUserMayBeAllowed) {
   EXPECT_THROW(read_secret(path, 1), fs::auth::SecretError);
 }
 
+TEST_F(SecretFile, ThatHoldsNoneMayBeOpenToAllAndBehindALink) {
+  const std::string path = folder.write("s", "public");
+  ASSERT_EQ(::chmod(path.c_str(), 0644), 0);
+  const std::string link = folder.path("link");
+  ASSERT_EQ(::symlink(path.c_str(), link.c_str()), 0);
+  const auto found = fs::auth::read_public(link);
+  EXPECT_EQ(found.text, "public");
+  EXPECT_TRUE(found.stamp.still_there());
+  folder.replace("s", "new");
+  EXPECT_FALSE(found.stamp.still_there());
+  for (const std::string& none :
+       {folder.path("none"), folder.path(""), folder.write("large", std::string(65537, 'x'))})
+    EXPECT_THROW(fs::auth::read_public(none), SecretError) << none;
+}
+
 TEST_F(SecretFile, IsBoundedAndText) {
   refused(folder.write("large", std::string(65537, 'x')), "64 KiB");
   refused(folder.write("nul", std::string("canary\0", 7)), "NUL");

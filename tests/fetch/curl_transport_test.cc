@@ -170,6 +170,17 @@ TEST_F(CurlTransportTest, SignsARequestAndNotTheNext) {
   EXPECT_EQ(origin.requests()[1].header("x-amz-date"), "");
 }
 
+// Whoever makes credentials checks them; it is our trouble all the same, and of one request alone.
+TEST_F(CurlTransportTest, ACertificateThatIsNoneIsOurTroubleAndNotTheNextRequests) {
+  const Speaker peer("HTTP/1.1 400 Bad Request\r\n\r\n");
+  auto request = get("https://" + peer.address() + "/f");
+  request.credential = std::make_shared<fetch::Credential>(
+      fetch::Credential{.certificate = "not PEM", .key = "nor this"});
+  EXPECT_EQ(run(request).fault, Fault::local);
+  request.credential.reset();
+  EXPECT_EQ(run(request).fault, Fault::not_tls) << "came as far as the handshake";
+}
+
 TEST_F(CurlTransportTest, SendsTheTargetByteForByte) {
   run_path("/a/../b%7e?sig=%2B+x");
   EXPECT_EQ(origin.requests().at(0).target, "/a/../b%7e?sig=%2B+x");

@@ -35,7 +35,7 @@ HOMES = [
     ("boost/*", ["cache/*"]),
     ("spdlog/*", ["fs/log.cc"]),
     ("fmt/*", ["fs/*", "tools/*"]),
-    ("openssl/*", ["fs/auth/profiles.cc", "fs/digest.cc", "fs/manifest/text_digest.cc"]),
+    ("openssl/*", ["fs/auth/client_certificate.cc", "fs/auth/profiles.cc", "fs/digest.cc", "fs/manifest/text_digest.cc"]),
     ("nlohmann/*", ["fs/status.cc", "tools/*"]),
     ("CLI/*", ["tools/*"]),
     ("tl/expected.hpp", ["*"]),

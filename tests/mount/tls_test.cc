@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "tests/mount/fixture.h"
@@ -43,13 +44,7 @@ class Certificates {
     return path;
   }
 
- private:
-  void sign(const std::string& name, const std::string& how) const {
-    const Outcome outcome = shell("cd " + scratch_.path() +
-                                  "; openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 " +
-                                  "-nodes -keyout " + name + ".key -out " + name + ".pem " + how);
-    EXPECT_TRUE(outcome.ok()) << outcome.all();
-  }
+  // Of the authority.
   void issue(const std::string& name, const std::string& alternative,
              const std::string& how) const {
     sign(name, "-subj /CN=" + name);
@@ -59,6 +54,15 @@ class Certificates {
               "-extfile ext -out signed.pem " + how + "; mv signed.pem " + name + ".pem");
     EXPECT_TRUE(outcome.ok()) << outcome.all();
   }
+
+ private:
+  void sign(const std::string& name, const std::string& how) const {
+    const Outcome outcome = shell("cd " + scratch_.path() +
+                                  "; openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 " +
+                                  "-nodes -keyout " + name + ".key -out " + name + ".pem " + how);
+    EXPECT_TRUE(outcome.ok()) << outcome.all();
+  }
+
   Scratch scratch_;
 };
 
@@ -170,8 +174,6 @@ TEST_F(Tls, AClientCertificateIsShownByItsProfileOnly) {
                                          "ssl_client_certificate " + certificates_.file("ca.pem") +
                                          "; " + "location /private { alias " + served_.path() +
                                          "; if ($ssl_client_verify != SUCCESS) { return 403; } }");
-  for (const char* name : {"client.key", "client.pem"})
-    ASSERT_EQ(::chmod(certificates_.file(name).c_str(), 0600), 0);
   const std::string conf = certificates_.write(
       "auth.conf", "[p]\nmatch = " + server.base() + "/private/\ncertificate = client.pem\n" +
                        "key = client.key\n");
@@ -184,6 +186,72 @@ TEST_F(Tls, AClientCertificateIsShownByItsProfileOnly) {
   EXPECT_TRUE(Body("/f", 0).matches(0, kSize, mount.text("with")));
   EXPECT_EQ(read_at(mount / "without", 0, 4096, O_DIRECT).error, EACCES);
   EXPECT_TRUE(await_fetch(mount, "connections_opened", 2));
+}
+
+// A server that believes the client of one name only, and a profile that shows `client`.
+class ClientCertificate : public Tls {
+ protected:
+  std::string believes(const std::string& name) const {
+    return certificates_.of_server("server") + "ssl_verify_client optional; " +
+           "ssl_client_certificate " + certificates_.file("ca.pem") +
+           "; keepalive_timeout 0; if ($ssl_client_s_dn != CN=" + name + ") { return 403; }";
+  }
+  std::string profile(const Nginx& server) const {
+    return certificates_.write(
+        "auth.conf",
+        "[p]\nmatch = " + server.base() + "/\ncertificate = client.pem\n" + "key = client.key\n");
+  }
+  std::string options(const Nginx& server) const {
+    return "auth=p,auth_file=" + profile(server) + ",cacert=" + certificates_.file("ca.pem");
+  }
+  // As a program does that renews certificates.
+  void replace(const std::string& name, const std::string& with) const {
+    std::filesystem::rename(certificates_.file(with), certificates_.file(name));
+  }
+};
+
+// S-SEC-3: not the files, which each new connection had to find.
+TEST_F(ClientCertificate, IsShownByNewConnectionsWithoutItsFiles) {
+  const Nginx server(served_.path(), believes("client"));
+  const Mount mount(manifest(server), options(server));
+  for (const char* name : {"client.pem", "client.key"})
+    std::filesystem::remove(certificates_.file(name));
+  EXPECT_TRUE(Body("/f", 0).matches(0, kSize, mount.text("f"))) << mount.log();
+  EXPECT_TRUE(mount.await_log("act=keep-old-credentials", std::chrono::seconds(20)));
+  EXPECT_TRUE(Body("/g", 0).matches(0, kSize, mount.text("g"))) << mount.log();
+}
+
+// S-SEC-3
+TEST_F(ClientCertificate, IsTheNewOneOnceItsKeyIsThereToo) {
+  certificates_.issue("renewed", "DNS:client", "-days 2");
+  const Nginx server(served_.path(), believes("renewed"));
+  const Mount mount(manifest(server), options(server));
+  EXPECT_EQ(read_at(mount / "f", 0, 10, O_DIRECT).error, EACCES) << "is another client";
+  replace("client.pem", "renewed.pem");
+  EXPECT_TRUE(mount.await_log("wanted\\x20the\\x20key\\x20of", std::chrono::seconds(20)))
+      << mount.log();
+  replace("client.key", "renewed.key");
+  int error = EACCES;
+  for (int i = 0; i < 100 && error != 0; ++i) {
+    ::usleep(50'000);
+    error = read_at(mount / "f", 0, 10, O_DIRECT).error;
+  }
+  EXPECT_EQ(error, 0) << mount.log();
+}
+
+// S-SEC-2
+TEST_F(ClientCertificate, WithAnEncryptedKeyRefusesTheMountAndAsksNobody) {
+  const Nginx server(served_.path(), believes("client"));
+  const Outcome made = shell("cd " + certificates_.file("") +
+                             "; openssl pkey -in client.key -aes128 -passout pass:canary -out e; " +
+                             "chmod 600 e; mv e client.key");
+  ASSERT_TRUE(made.ok()) << made.all();
+  const std::string list = served_.write("m", manifest(server).text());
+  std::filesystem::create_directory(served_ / "mnt");
+  const Outcome outcome = run({skimfs(), list, served_ / "mnt", "-o", options(server)});
+  EXPECT_EQ(outcome.ending, 1) << outcome.all();
+  EXPECT_NE(outcome.err.find("client.key: wanted a key without pass phrase"), std::string::npos)
+      << outcome.all();
 }
 
 // S-TLS-2
