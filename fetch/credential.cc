@@ -20,4 +20,9 @@ Result<std::shared_ptr<const Credential>> credential_for(const Object& object, c
   return *std::move(carried);
 }
 
+const char* why_denied(const Profile& profile, const Url& origin) {
+  if (!profile.known()) return "unknown profile";
+  return profile.credential(origin) ? "the profile has nothing to send" : "URL outside its list";
+}
+
 }  // namespace skimfs::fetch

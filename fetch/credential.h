@@ -26,6 +26,8 @@ struct Credential {
 
 // A credential and the servers it is for, which may both become others at any time.  Any thread.
 struct Profile {
+  virtual const std::string& name() const noexcept = 0;
+  virtual bool known() const = 0;  // now: else it covers nothing
   // What may be sent there; null while there is none.  Empty: the profile does not cover the URL.
   virtual std::optional<std::shared_ptr<const Credential>> credential(const Url& url) const = 0;
   virtual ~Profile() = default;
@@ -37,5 +39,8 @@ struct Profile {
 // it does not cover, such as the far end of a redirect, nothing is carried.
 Result<std::shared_ptr<const Credential>> credential_for(const Object& object, const Url& origin,
                                                          const Url& target);
+
+// Why credential_for() refuses, for the log; asked afterwards, so of the profile as it is then.
+const char* why_denied(const Profile& profile, const Url& origin);
 
 }  // namespace skimfs::fetch

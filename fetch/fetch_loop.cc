@@ -17,6 +17,10 @@ constexpr std::size_t kMostRemembered = 1024;
 constexpr std::size_t kMostHosts = 1024;
 constexpr std::size_t kMostEarly = 64;
 
+std::string_view who_asks(const Object& object) noexcept {
+  return object.profile ? std::string_view(object.profile->name()) : "";
+}
+
 }  // namespace
 
 FetchLoop::FetchLoop(const FetchLimits& limits, const Clock& clock, FetchObserver& observer,
@@ -148,7 +152,7 @@ void FetchLoop::launch(Order& order) {
     admission_.ended(*order.host);
     order.state = Order::State::waiting;
     return failed(order, {.error = credential.error(), .what = "auth"}, 0,
-                  "the profile does not cover this URL, or cannot be read");
+                  why_denied(*order.object->profile, order.origin()));
   }
   Attempt& attempt = attempts_.emplace_back(*this, order, clock_.now());
   attempt.self = std::prev(attempts_.end());
@@ -182,8 +186,8 @@ WireRequest FetchLoop::request_for(Attempt& attempt, std::shared_ptr<const Crede
   return request;
 }
 
-// Where a server of the whole Internet leads must be such a one, too: else it could have our network
-// asked for it.  What the manifest itself names is the operator's business.
+// Where a server of the whole Internet leads must be such a one, too: else it could have our
+// network asked for it.  What the manifest itself names is the operator's business.
 bool FetchLoop::must_be_public(const Order& order) {
   if (limits_.private_addresses || order.target == order.origin()) return false;
   return order.from_public || hosts_.at(order.origin().host_port()).peer_is_public;
@@ -254,7 +258,8 @@ void FetchLoop::report(const Order& order, const char* what, int status, std::er
                       .error = error,
                       .attempt = order.attempts,
                       .wait = wait,
-                      .detail = detail});
+                      .detail = detail,
+                      .profile = who_asks(*order.object)});
 }
 
 }  // namespace skimfs::fetch

@@ -99,6 +99,7 @@ struct FetchEvent {
   unsigned attempt = 0;               // counted from 1
   std::chrono::milliseconds wait{0};  // before the next attempt; negative: there is none
   std::string_view detail = {};       // what was wanted and what came; remote text, not escaped
+  std::string_view profile = {};      // of the transfer; empty: none
 };
 
 // Lane's thread; must not block.

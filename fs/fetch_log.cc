@@ -9,6 +9,7 @@
 #include <new>
 #include <string>
 
+#include "fetch/error.h"
 #include "fetch/url.h"
 #include "fs/log.h"
 
@@ -24,6 +25,8 @@ std::string describe(const fetch::FetchEvent& event) {
                   : fmt::format("host={}", event.host.empty() ? "*" : log::escape(event.host));
   if (event.http_status) fmt::format_to(std::back_inserter(text), " http={}", event.http_status);
   if (event.error) fmt::format_to(std::back_inserter(text), " why=\"{}\"", event.error.message());
+  if (event.error == fetch::Errc::denied && !event.profile.empty())
+    fmt::format_to(std::back_inserter(text), " profile={}", log::escape(event.profile));
   if (!event.detail.empty())
     fmt::format_to(std::back_inserter(text), " detail=\"{}\"", log::escape(event.detail));
   if (!of_transfer) return text;

@@ -118,16 +118,28 @@ class Builder {
 
 class Unknown final : public fetch::Profile {
  public:
+  explicit Unknown(std::string_view name) : name_(name) {}
+  const std::string& name() const noexcept override { return name_; }
+  bool known() const override { return false; }
   std::optional<std::shared_ptr<const fetch::Credential>> credential(
       const fetch::Url&) const override {
     return std::nullopt;
   }
+
+ private:
+  const std::string name_;
 };
 
 }  // namespace
 
 class Profiles::Known final : public fetch::Profile {
  public:
+  explicit Known(std::string name) : name_(std::move(name)) {}
+  const std::string& name() const noexcept override { return name_; }
+  bool known() const override {
+    const std::lock_guard lock(mutex_);
+    return !now_.matches.empty();
+  }
   // Both of one reading of the file.
   std::optional<std::shared_ptr<const fetch::Credential>> credential(
       const fetch::Url& url) const override {
@@ -142,6 +154,7 @@ class Profiles::Known final : public fetch::Profile {
   }
 
  private:
+  const std::string name_;
   mutable std::mutex mutex_;
   Snapshot now_;  // guarded by mutex_
 };
@@ -163,19 +176,16 @@ struct Profiles::State {
       if (!read.profiles.contains(name)) profile->become({});  // it covers nothing any more
     for (auto& [name, snapshot] : read.profiles) {
       auto& profile = known[name];
-      if (!profile) profile = std::make_shared<Known>();
+      if (!profile) profile = std::make_shared<Known>(name);
       profile->become(std::move(snapshot));
     }
   }
 };
 
-Profiles::Profiles() : unknown_(std::make_shared<Unknown>()), state_(std::make_unique<State>()) {}
+Profiles::Profiles() : state_(std::make_unique<State>()) {}
 
 Profiles::Profiles(std::string path, uid_t also)
-    : path_(std::move(path)),
-      also_(also),
-      unknown_(std::make_shared<Unknown>()),
-      state_(std::make_unique<State>()) {
+    : path_(std::move(path)), also_(also), state_(std::make_unique<State>()) {
   state_->become(read(path_, also_));
 }
 
@@ -200,7 +210,8 @@ Profiles::Read Profiles::read(const std::string& path, uid_t also) {
 std::shared_ptr<const fetch::Profile> Profiles::find(std::string_view name) const {
   const std::lock_guard lock(state_->mutex);
   const auto found = state_->known.find(name);
-  return found == state_->known.end() ? unknown_ : found->second;
+  if (found != state_->known.end()) return found->second;
+  return std::make_shared<Unknown>(name);
 }
 
 bool Profiles::knows(std::string_view name) const {

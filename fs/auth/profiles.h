@@ -41,7 +41,6 @@ class Profiles {
 
   const std::string path_;
   const uid_t also_ = 0;
-  std::shared_ptr<const fetch::Profile> unknown_;
   struct State;
   const std::unique_ptr<State> state_;
   std::string complaint_;  // of the last refresh()

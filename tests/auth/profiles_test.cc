@@ -65,6 +65,8 @@ TEST_F(ProfileFiles, ANameThatNobodyKnowsCoversNoServer) {
     ASSERT_TRUE(profile);
     EXPECT_FALSE(covers(*profile, "https://h/"));
     EXPECT_FALSE(profiles.knows("q"));
+    EXPECT_FALSE(profile->known());
+    EXPECT_EQ(profile->name(), "q");
   };
   knows_nothing(Profiles());
   knows_nothing(Profiles(conf("header = X: y\n")));
@@ -79,6 +81,8 @@ TEST_F(ProfileFiles, AreReadAgainWhenTheyChange) {
   folder.replace("t", "two");
   EXPECT_EQ(profiles.refresh(), "");
   EXPECT_EQ(of(*profile).headers, Headers{"Authorization: Bearer two"});
+  EXPECT_TRUE(profile->known());
+  EXPECT_EQ(profile->name(), "p");
   folder.replace("auth.conf", "[p]\nmatch = https://other/\nheader = X: y\n");
   EXPECT_EQ(profiles.refresh(), "");
   EXPECT_TRUE(covers(*profile, "https://other/"));
@@ -86,6 +90,7 @@ TEST_F(ProfileFiles, AreReadAgainWhenTheyChange) {
   folder.replace("auth.conf", "");
   EXPECT_EQ(profiles.refresh(), "");
   EXPECT_FALSE(covers(*profile, "https://other/")) << "it is gone";
+  EXPECT_FALSE(profile->known());
 }
 
 // S-SEC-3

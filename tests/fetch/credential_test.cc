@@ -19,12 +19,18 @@ using fetch::Url;
 class OwnHosts final : public fetch::Profile {
  public:
   static bool covers(const Url& url) { return url.host_port().starts_with("own"); }
+  const std::string& name() const noexcept override { return name_; }
+  bool known() const override { return is_known; }
   std::optional<std::shared_ptr<const fetch::Credential>> credential(
       const Url& url) const override {
     return covers(url) ? std::optional(held) : std::nullopt;
   }
   std::shared_ptr<const fetch::Credential> held = std::make_shared<fetch::Credential>(
       fetch::Credential{.headers = {"Authorization: Bearer canary"}});
+  bool is_known = true;
+
+ private:
+  const std::string name_ = "own-hosts";
 };
 
 class Credentials : public FetchLoopTest {
@@ -75,6 +81,34 @@ TEST_F(Credentials, AUrlOutsideItsProfileIsRefusedNotAskedAnonymously) {
   EXPECT_TRUE(observer.saw("auth"));
 }
 
+TEST_F(Credentials, WhatIsDeniedIsToldWithItsProfileAndWhy) {
+  const auto told = [this](const char* why) {
+    ASSERT_EQ(observer.events.size(), 1u);
+    EXPECT_EQ(observer.events[0].profile, "own-hosts");
+    EXPECT_EQ(observer.events[0].detail, why);
+    observer.events.clear();
+  };
+  want_of({"https://evil/f"});
+  told("URL outside its list");
+  profile->is_known = false;
+  want_of({"https://evil/f"});
+  told("unknown profile");
+  profile->is_known = true;
+  profile->held = nullptr;
+  want_of({"https://own/f"});
+  told("the profile has nothing to send");
+}
+
+TEST_F(Credentials, AServersRefusalIsToldWithTheProfileThatAsked) {
+  want_of({"https://own/f"});
+  transport.respond(0, 401);
+  ASSERT_TRUE(observer.saw("auth"));
+  EXPECT_EQ(observer.events.back().profile, "own-hosts");
+  want_of({"https://own/f"}, false);
+  transport.respond(1, 401);
+  EXPECT_EQ(observer.events.back().profile, "");
+}
+
 TEST_F(Credentials, AMirrorOutsideTheProfileIsPassedOver) {
   const auto sink = want_of({"https://evil/f", "https://own/f"});
   ASSERT_EQ(transport.count(), 1u);
@@ -104,12 +138,15 @@ TEST_F(Credentials, ARedirectThatIsRefusedIsToldWithoutItsQuery) {
 // Covers each URL once only: as if it were taken away between two questions.
 class Vanishing final : public fetch::Profile {
  public:
+  const std::string& name() const noexcept override { return name_; }
+  bool known() const override { return true; }
   std::optional<std::shared_ptr<const fetch::Credential>> credential(const Url&) const override {
     return asked_++ == 0 ? std::optional(std::make_shared<const fetch::Credential>())
                          : std::nullopt;
   }
 
  private:
+  const std::string name_ = "vanishing";
   mutable int asked_ = 0;
 };
 

@@ -85,7 +85,8 @@ class RecordingProbe final : public fetch::ProbeSink {
 class RecordingObserver final : public fetch::FetchObserver {
  public:
   void on_event(const fetch::FetchEvent& event) noexcept override {
-    events.push_back({event.what, std::string(event.url), std::string(event.detail), event.wait});
+    events.push_back({event.what, std::string(event.url), std::string(event.detail), event.wait,
+                      std::string(event.profile)});
   }
   bool saw(std::string_view what) const {
     for (const Event& event : events)
@@ -95,6 +96,7 @@ class RecordingObserver final : public fetch::FetchObserver {
   struct Event {
     std::string what, url, detail;
     std::chrono::milliseconds wait;
+    std::string profile;
   };
   std::vector<Event> events;
 };

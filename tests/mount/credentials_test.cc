@@ -88,7 +88,8 @@ TEST_F(MountCredentials, AFileThatItsProfileDoesNotCoverIsDeniedAndNotAskedFor) 
     EXPECT_EQ(read_at(mount / name, 0, 10, O_DIRECT).error, EACCES) << name;
   EXPECT_EQ(other_.count(), 0u);
   EXPECT_EQ(origin_.count(), 0u);
-  EXPECT_TRUE(mount.await_log("ev=auth", 20s)) << mount.log();
+  EXPECT_TRUE(mount.await_log("profile=p detail=\"URL\\x20outside\\x20its\\x20list\"", 20s));
+  EXPECT_TRUE(mount.await_log("profile=q detail=\"unknown\\x20profile\"", 20s)) << mount.log();
 }
 
 // S-SEC-3
