@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "fetch/range.h"
@@ -32,6 +33,11 @@ struct Profile {
   virtual std::optional<std::shared_ptr<const Credential>> credential(const Url& url) const = 0;
   virtual ~Profile() = default;
 };
+
+// Of whom an object is; empty: nobody.
+inline std::string_view profile_of(const Object& object) noexcept {
+  return object.profile ? std::string_view(object.profile->name()) : std::string_view();
+}
 
 // What a request to `target` carries that is made for an object at `origin`, one of its sources;
 // null: nothing.  Whoever names a profile is never served as somebody who names none: errors are

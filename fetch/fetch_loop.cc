@@ -17,10 +17,6 @@ constexpr std::size_t kMostRemembered = 1024;
 constexpr std::size_t kMostHosts = 1024;
 constexpr std::size_t kMostEarly = 64;
 
-std::string_view who_asks(const Object& object) noexcept {
-  return object.profile ? std::string_view(object.profile->name()) : "";
-}
-
 }  // namespace
 
 FetchLoop::FetchLoop(const FetchLimits& limits, const Clock& clock, FetchObserver& observer,
@@ -259,7 +255,7 @@ void FetchLoop::report(const Order& order, const char* what, int status, std::er
                       .attempt = order.attempts,
                       .wait = wait,
                       .detail = detail,
-                      .profile = who_asks(*order.object)});
+                      .profile = profile_of(*order.object)});
 }
 
 }  // namespace skimfs::fetch

@@ -165,7 +165,7 @@ class FetchLoop {
   Transport& transport_;
   Admission admission_;
   RedirectMemory redirects_;
-  SingleFlight reresolving_;  // by origin
+  SingleFlight reresolving_;  // by Question::text()
   std::mt19937_64 random_;
   bool stopped_ = false;
   bool reconsider_ = false;  // a host failed: who queues for it may do better elsewhere

@@ -63,7 +63,7 @@ struct FetchLoop::Order {
   unsigned hops = 0;            // redirects followed to get there
   bool remembered = false;      // the target comes from an earlier order
   bool from_public = false;     // a server of the whole Internet has led there, beside the origin
-  std::string question;         // in reresolving_; empty: none
+  std::string question;         // Question::text(), in reresolving_; empty: none
   bool asks = false;            // it leads there
 
   unsigned attempts = 0;
@@ -74,6 +74,7 @@ struct FetchLoop::Order {
   Source& source() noexcept { return sources[at]; }
   const Source& source() const noexcept { return sources[at]; }
   const Url& origin() const noexcept { return sources[at].url; }
+  Question asked() const noexcept { return {origin(), profile_of(*object)}; }
 };
 
 // One exchange for an order; outlives it while it drains.

@@ -55,8 +55,8 @@ bool FetchLoop::refused(Attempt& attempt, const ResponseHead& head, const Refusa
   Trouble trouble = trouble_of(head.status, refusal.code, refusal.what);
   trouble.reused = attempt.reused;
   // The origin still leads there: its links are dead, the object need not be gone.
-  if (redirects_.expired(order.origin()) && !order.remembered &&
-      !(order.target == order.origin()) && target_may_be_stale(head.status))
+  if (redirects_.expired(order.asked()) && !order.remembered && !(order.target == order.origin()) &&
+      target_may_be_stale(head.status))
     trouble = {.error = Errc::denied, .what = "reresolve", .reused = attempt.reused};
   if (trouble.kind == Trouble::Kind::transient) trouble.retry_after = retry_after(head);
   if (refusal.code == Errc::too_busy) {
@@ -98,9 +98,9 @@ bool FetchLoop::another_way(Order& order, const Attempt& attempt, int status, Er
 
 // Where the origin redirects to is true for a while only.
 void FetchLoop::back_to_origin(Order& order) {
-  const Url* known = redirects_.find(order.origin());
+  const Url* known = redirects_.find(order.asked());
   // Somebody may have found another one meanwhile.
-  if (known && *known == order.target) redirects_.forget(order.origin());
+  if (known && *known == order.target) redirects_.forget(order.asked());
   turn_to(order, order.at);
 }
 

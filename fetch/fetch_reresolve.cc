@@ -12,14 +12,14 @@ void FetchLoop::reresolve(Order& order) {
   order.remembered = false;
   order.hops = 0;
   order.from_public = false;
-  const Url* known = redirects_.find(order.origin());
+  const Url* known = redirects_.find(order.asked());
   if (known && !(*known == order.target)) {  // somebody has asked already
     aim(order, *known);
     return enqueue(order);
   }
-  redirects_.expire(order.origin());
+  redirects_.expire(order.asked());
   aim(order, order.origin());
-  order.question = order.origin().text();
+  order.question = order.asked().text();
   order.asks = reresolving_.lead(order.question, order.age);
   if (order.asks) return enqueue(order);
   order.state = Order::State::waiting;
@@ -29,9 +29,9 @@ void FetchLoop::reresolve(Order& order) {
 // An accepted answer: where it came from is where to ask.
 void FetchLoop::learn_target(const Order& order) {
   if (order.target == order.origin())
-    redirects_.forget(order.origin());
+    redirects_.forget(order.asked());
   else
-    redirects_.remember(order.origin(), order.target);
+    redirects_.remember(order.asked(), order.target);
 }
 
 // An accepted answer: those who wait for it go to where it came from.

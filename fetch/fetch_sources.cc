@@ -39,7 +39,7 @@ bool FetchLoop::read_sources(Order& order) {
 // Where a source's bytes really come from, as far as that is known.
 const Url& FetchLoop::expected_target(const Order& order, const Url& url) const {
   // A probe asks what the origin says now, which may be to go elsewhere than before.
-  const Url* known = order.sink ? redirects_.find(url) : nullptr;
+  const Url* known = order.sink ? redirects_.find({url, profile_of(*order.object)}) : nullptr;
   return known ? *known : url;
 }
 

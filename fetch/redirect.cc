@@ -16,23 +16,28 @@ Result<Url> follow(const Url& from, std::string_view location, unsigned hops) {
   return target;
 }
 
-const Url* RedirectMemory::find(const Url& from) const {
-  const auto found = targets_.find(from.text());
+std::string Question::text() const {
+  // No URL has a space in it.
+  return profile.empty() ? url.text() : url.text() + ' ' + std::string(profile);
+}
+
+const Url* RedirectMemory::find(const Question& asked) const {
+  const auto found = targets_.find(asked.text());
   return found == targets_.end() || found->second.expired ? nullptr : &found->second.url;
 }
 
-void RedirectMemory::expire(const Url& from) {
-  const auto found = targets_.find(from.text());
+void RedirectMemory::expire(const Question& asked) {
+  const auto found = targets_.find(asked.text());
   if (found != targets_.end()) found->second.expired = true;
 }
 
-bool RedirectMemory::expired(const Url& from) const {
-  const auto found = targets_.find(from.text());
+bool RedirectMemory::expired(const Question& asked) const {
+  const auto found = targets_.find(asked.text());
   return found != targets_.end() && found->second.expired;
 }
 
-void RedirectMemory::remember(const Url& from, Url target) {
-  const auto [entry, added] = targets_.insert_or_assign(from.text(), Target{std::move(target)});
+void RedirectMemory::remember(const Question& asked, Url target) {
+  const auto [entry, added] = targets_.insert_or_assign(asked.text(), Target{std::move(target)});
   if (!added) return;
   order_.push_back(entry->first);
   while (order_.size() > most_) {
@@ -41,8 +46,9 @@ void RedirectMemory::remember(const Url& from, Url target) {
   }
 }
 
-void RedirectMemory::forget(const Url& from) {
-  if (targets_.erase(from.text()) != 0) std::erase(order_, from.text());
+void RedirectMemory::forget(const Question& asked) {
+  const std::string key = asked.text();
+  if (targets_.erase(key) != 0) std::erase(order_, key);
 }
 
 }  // namespace skimfs::fetch

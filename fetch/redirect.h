@@ -24,17 +24,25 @@ constexpr bool is_redirect(int status) noexcept {
 // http and https, and https to http.  Pure.
 Result<Url> follow(const Url& from, std::string_view location, unsigned hops);
 
-// The last known target of a URL.  Always temporary: a target that stops to work has expired and is
-// asked for again.  Bounded; the oldest goes first.  One thread.
+// Who asks for what.  A server leads each where that one may go: a signed link is nobody else's.
+struct Question {
+  const Url& url;
+  std::string_view profile;  // its name; empty: nobody
+
+  std::string text() const;  // one for each
+};
+
+// The last known target of what was asked.  Always temporary: a target that stops to work has
+// expired and is asked for again.  Bounded; the oldest goes first.  One thread.
 class RedirectMemory {
  public:
   explicit RedirectMemory(std::size_t most) : most_(most) {}
 
-  const Url* find(const Url& from) const;  // null too when it has expired
-  void remember(const Url& from, Url target);
-  void expire(const Url& from);
-  bool expired(const Url& from) const;  // and no other one has worked since
-  void forget(const Url& from);
+  const Url* find(const Question& asked) const;  // null too when it has expired
+  void remember(const Question& asked, Url target);
+  void expire(const Question& asked);
+  bool expired(const Question& asked) const;  // and no other one has worked since
+  void forget(const Question& asked);
 
  private:
   std::size_t most_;

@@ -73,6 +73,37 @@ TEST_F(Credentials, DoNotCrossToAnOriginThatTheirProfileDoesNotCover) {
   EXPECT_EQ(sink->outcome(), std::error_code());
 }
 
+// S-SEC-1: a signed link that one was given is no other's.
+TEST_F(Credentials, ATargetIsRememberedForWhoWasLedThere) {
+  want_of({"https://own/f"});
+  redirect(0, "https://cdn/x?signature=1");
+  answer(1);
+  want_of({"https://own/f"}, false);
+  EXPECT_EQ(transport.sent.at(2).request.url, "https://own/f");
+  redirect(2, "https://cdn/x?signature=2");
+  answer(3);
+  want_of({"https://own/f"});
+  want_of({"https://own/f"}, false);
+  EXPECT_EQ(transport.sent.at(4).request.url, "https://cdn/x?signature=1");
+  EXPECT_EQ(transport.sent.at(5).request.url, "https://cdn/x?signature=2");
+}
+
+// S-SEC-1, S-NET-3
+TEST_F(Credentials, WhoAsksAgainAsksForItsOwnProfileOnly) {
+  for (const bool with_profile : {true, false}) {
+    want_of({"https://own/f"}, with_profile);
+    redirect(transport.count() - 1, "https://cdn/x?signature=1");
+    answer(transport.count() - 1);
+  }
+  for (const bool with_profile : {true, false}) want_of({"https://own/f"}, with_profile);
+  transport.respond(4, 403);
+  transport.respond(5, 403);
+  loop.advance();
+  ASSERT_EQ(transport.count(), 8u) << "each of them, not one for both";
+  EXPECT_TRUE(carries(6));
+  EXPECT_FALSE(carries(7));
+}
+
 // S-SEC-1
 TEST_F(Credentials, AUrlOutsideItsProfileIsRefusedNotAskedAnonymously) {
   const auto sink = want_of({"https://evil/f"});

@@ -12,6 +12,16 @@ namespace {
 
 Url url(const std::string& text) { return Url::parse(text).value(); }
 
+// As a test asks: the URL lives as long as the question.
+struct AskedFor {
+  Url url;
+  std::string profile;
+  operator Question() const { return {url, profile}; }
+};
+AskedFor asked(const std::string& text, const std::string& profile = {}) {
+  return {url(text), profile};
+}
+
 TEST(Redirect, TheFiveThatCarryALocationAreRedirects) {
   for (const int status : {301, 302, 303, 307, 308}) EXPECT_TRUE(is_redirect(status)) << status;
   for (const int status : {200, 206, 300, 304, 305, 306, 400})
@@ -36,45 +46,57 @@ TEST(Redirect, NeverLeavesHttpOrGivesUpEncryption) {
 
 TEST(RedirectMemory, RemembersTheLastTarget) {
   RedirectMemory memory(2);
-  EXPECT_EQ(memory.find(url("http://a/")), nullptr);
-  memory.remember(url("http://a/"), url("http://x/1"));
-  memory.remember(url("http://a/"), url("http://x/2"));
-  EXPECT_EQ(memory.find(url("http://a/"))->text(), "http://x/2");
-  memory.forget(url("http://a/"));
-  EXPECT_EQ(memory.find(url("http://a/")), nullptr);
+  EXPECT_EQ(memory.find(asked("http://a/")), nullptr);
+  memory.remember(asked("http://a/"), url("http://x/1"));
+  memory.remember(asked("http://a/"), url("http://x/2"));
+  EXPECT_EQ(memory.find(asked("http://a/"))->text(), "http://x/2");
+  memory.forget(asked("http://a/"));
+  EXPECT_EQ(memory.find(asked("http://a/")), nullptr);
+}
+
+// S-SEC-1
+TEST(RedirectMemory, TellsOneProfileFromAnother) {
+  RedirectMemory memory(3);
+  memory.remember(asked("http://a/", "p"), url("http://x/p"));
+  EXPECT_EQ(memory.find(asked("http://a/")), nullptr);
+  EXPECT_EQ(memory.find(asked("http://a/", "q")), nullptr);
+  memory.remember(asked("http://a/"), url("http://x/"));
+  memory.expire(asked("http://a/"));
+  EXPECT_FALSE(memory.expired(asked("http://a/", "p")));
+  memory.forget(asked("http://a/"));
+  EXPECT_EQ(memory.find(asked("http://a/", "p"))->text(), "http://x/p");
 }
 
 TEST(RedirectMemory, AnExpiredTargetIsNoTargetUntilAnotherWorks) {
   RedirectMemory memory(2);
-  const Url from = url("http://a/1");
-  memory.expire(from);
-  EXPECT_FALSE(memory.expired(from)) << "there was none";
-  memory.remember(from, url("http://b/1"));
-  memory.expire(from);
-  EXPECT_EQ(memory.find(from), nullptr);
-  EXPECT_TRUE(memory.expired(from));
-  memory.remember(from, url("http://b/2"));
-  EXPECT_FALSE(memory.expired(from));
-  EXPECT_EQ(*memory.find(from), url("http://b/2"));
+  memory.expire(asked("http://a/1"));
+  EXPECT_FALSE(memory.expired(asked("http://a/1"))) << "there was none";
+  memory.remember(asked("http://a/1"), url("http://b/1"));
+  memory.expire(asked("http://a/1"));
+  EXPECT_EQ(memory.find(asked("http://a/1")), nullptr);
+  EXPECT_TRUE(memory.expired(asked("http://a/1")));
+  memory.remember(asked("http://a/1"), url("http://b/2"));
+  EXPECT_FALSE(memory.expired(asked("http://a/1")));
+  EXPECT_EQ(*memory.find(asked("http://a/1")), url("http://b/2"));
 }
 
 TEST(RedirectMemory, ForgetsTheOldestWhenFull) {
   RedirectMemory memory(2);
   for (const char* from : {"http://a/", "http://b/", "http://c/"})
-    memory.remember(url(from), url("http://x/"));
-  EXPECT_EQ(memory.find(url("http://a/")), nullptr);
-  EXPECT_NE(memory.find(url("http://b/")), nullptr);
-  EXPECT_NE(memory.find(url("http://c/")), nullptr);
+    memory.remember(asked(from), url("http://x/"));
+  EXPECT_EQ(memory.find(asked("http://a/")), nullptr);
+  EXPECT_NE(memory.find(asked("http://b/")), nullptr);
+  EXPECT_NE(memory.find(asked("http://c/")), nullptr);
 }
 
 TEST(RedirectMemory, AForgottenPlaceIsFree) {
   RedirectMemory memory(2);
-  memory.remember(url("http://a/"), url("http://x/"));
-  memory.forget(url("http://a/"));
-  memory.remember(url("http://a/"), url("http://x/"));
-  memory.remember(url("http://b/"), url("http://x/"));
-  EXPECT_NE(memory.find(url("http://a/")), nullptr);
-  EXPECT_NE(memory.find(url("http://b/")), nullptr);
+  memory.remember(asked("http://a/"), url("http://x/"));
+  memory.forget(asked("http://a/"));
+  memory.remember(asked("http://a/"), url("http://x/"));
+  memory.remember(asked("http://b/"), url("http://x/"));
+  EXPECT_NE(memory.find(asked("http://a/")), nullptr);
+  EXPECT_NE(memory.find(asked("http://b/")), nullptr);
 }
 
 }  // namespace
