@@ -105,6 +105,8 @@ Refusal refusal_for_status(int status) noexcept {
     case 401:
     case 403:
       return {Errc::denied, "auth"};
+    case 407:
+      return {Errc::denied, "proxy_denied"};
     case 404:
     case 410:
       return {Errc::missing, "gone"};

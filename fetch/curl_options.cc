@@ -41,6 +41,15 @@ bool speaks_no_tls(std::string_view words) noexcept {
          words.find("packet length too long") != kNone;
 }
 
+// To libcurl a proxy that refuses CONNECT is a connection that broke.  Whom it does not let through
+// now it will not in a second; anything else it says is that it could not get there.
+Fault fault_of_tunnel(CURL* easy) noexcept {
+  long status = 0;
+  curl_easy_getinfo(easy, CURLINFO_HTTP_CONNECTCODE, &status);
+  if (status == 401 || status == 403 || status == 407) return Fault::proxy_denied;
+  return status >= 300 ? Fault::connect : Fault::reset;
+}
+
 // Not copied: the caller keeps the credential as long as the handle is set up for it.
 bool set_pem(CURL* easy, CURLoption option, const std::string& pem) noexcept {
   curl_blob blob{const_cast<char*>(pem.data()), pem.size(), CURL_BLOB_NOCOPY};
@@ -112,13 +121,14 @@ std::shared_ptr<CURLSH> make_share() {
   return share;
 }
 
-Fault fault_of(CURLcode code, std::string_view words) noexcept {
+Fault fault_of(CURL* easy, CURLcode code, std::string_view words) noexcept {
   switch (code) {
     case CURLE_OK:
       return Fault::none;
     case CURLE_WRITE_ERROR:
       return Fault::stopped;
     case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_RESOLVE_PROXY:
       return Fault::dns;
     case CURLE_COULDNT_CONNECT:
       return Fault::connect;
@@ -130,8 +140,9 @@ Fault fault_of(CURLcode code, std::string_view words) noexcept {
     case CURLE_SSL_ISSUER_ERROR:
     case CURLE_SSL_CACERT_BADFILE:
       return Fault::certificate;
-    case CURLE_SEND_ERROR:
     case CURLE_RECV_ERROR:
+      return fault_of_tunnel(easy);
+    case CURLE_SEND_ERROR:
     case CURLE_GOT_NOTHING:
       return Fault::reset;
     case CURLE_PARTIAL_FILE:

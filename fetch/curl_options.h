@@ -32,7 +32,7 @@ bool set_credential(CURL* easy, const Credential* credential) noexcept;
 // Of names and TLS sessions.  Throws std::bad_alloc.
 std::shared_ptr<CURLSH> make_share();
 
-// `words`: of CURLOPT_ERRORBUFFER.
-Fault fault_of(CURLcode code, std::string_view words) noexcept;
+// How a transfer of `easy` ended.  `words`: of its CURLOPT_ERRORBUFFER.
+Fault fault_of(CURL* easy, CURLcode code, std::string_view words) noexcept;
 
 }  // namespace skimfs::fetch

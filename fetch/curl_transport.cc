@@ -278,7 +278,8 @@ void CurlTransport::Engine::collect() {
 
 void CurlTransport::Engine::complete(Slot& slot, CURLcode code) {
   Exchange& exchange = *slot.exchange;
-  Fault fault = slot.verdict != Fault::none ? slot.verdict : fault_of(code, slot.error.data());
+  Fault fault = slot.verdict != Fault::none ? slot.verdict
+                                            : fault_of(slot.easy.get(), code, slot.error.data());
   // libcurl refuses this header before it shows it.
   if (std::string_view(slot.error.data()).starts_with("Invalid Content-Length"))
     fault = Fault::bad_length;

@@ -14,7 +14,7 @@ enum class Errc {
   server_failed,     // 5xx after retries
   timed_out,         // connect, first byte or stall, after retries
   too_busy,          // 429 or 503 up to the deadline
-  denied,            // 401, 403
+  denied,            // 401, 403, 407 of a proxy
   bad_certificate,   // TLS refused the peer
   not_tls,           // https was asked of who speaks something else
   missing,           // 404, 410

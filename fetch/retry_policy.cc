@@ -48,6 +48,8 @@ Trouble trouble_of(Fault fault) noexcept {
       return {.error = Errc::bad_certificate, .what = "tls_verify"};
     case Fault::not_tls:
       return {.error = Errc::not_tls, .what = "not_tls"};
+    case Fault::proxy_denied:
+      return {.error = Errc::denied, .what = "proxy_denied"};
     case Fault::address:
       return {.error = Errc::redirect_refused, .what = "redirect_denied"};
     case Fault::reset:

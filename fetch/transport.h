@@ -39,6 +39,7 @@ enum class Fault {
   tls,              // the handshake failed: cut, reset, or refused not about the certificate
   not_tls,          // the peer speaks something else
   certificate,      // the peer is not who it says
+  proxy_denied,     // the proxy does not let us through
   address,          // the peer's address is not public, and was to be
   reset,            // the connection broke before the response's end, or there was no response
   short_body,       // the body ended before its declared end

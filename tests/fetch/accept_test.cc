@@ -256,12 +256,13 @@ TEST(Accept, ARefusedRangeTellsWhetherTheObjectChanged) {
 
 TEST(Accept, EveryOtherStatusHasItsMeaning) {
   const std::pair<int, Errc> meanings[] = {
-      {201, Errc::bad_response},  {204, Errc::bad_response},  {304, Errc::bad_response},
-      {400, Errc::range_refused}, {401, Errc::denied},        {403, Errc::denied},
-      {404, Errc::missing},       {405, Errc::bad_response},  {408, Errc::server_failed},
-      {410, Errc::missing},       {412, Errc::changed},       {425, Errc::server_failed},
-      {429, Errc::too_busy},      {500, Errc::server_failed}, {502, Errc::server_failed},
-      {503, Errc::too_busy},      {504, Errc::server_failed}, {999, Errc::server_failed}};
+      {201, Errc::bad_response},  {204, Errc::bad_response}, {304, Errc::bad_response},
+      {400, Errc::range_refused}, {401, Errc::denied},       {403, Errc::denied},
+      {407, Errc::denied},        {404, Errc::missing},      {405, Errc::bad_response},
+      {408, Errc::server_failed}, {410, Errc::missing},      {412, Errc::changed},
+      {425, Errc::server_failed}, {429, Errc::too_busy},     {500, Errc::server_failed},
+      {502, Errc::server_failed}, {503, Errc::too_busy},     {504, Errc::server_failed},
+      {999, Errc::server_failed}};
   for (const auto& [status, code] : meanings) {
     const auto refused = answer(status, honest());
     ASSERT_FALSE(refused) << status;

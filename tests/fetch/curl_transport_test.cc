@@ -16,6 +16,7 @@
 
 #include "fetch/credential.h"
 #include "fetch/host_state.h"
+#include "tests/support/fault_proxy.h"
 #include "tests/support/hostile_origin.h"
 #include "tests/support/speaker.h"
 
@@ -295,6 +296,53 @@ TEST_F(CurlTransportTest, APeerThatSpeaksNoTlsIsKnownByItsFirstWords) {
     EXPECT_NE(got.detail, "");
     EXPECT_EQ(peer.connections(), 1u);
   }
+}
+
+// What the proxy said, which is no answer of the server.
+class RefusedTunnel : public CurlTransportTest, public ::testing::WithParamInterface<int> {
+ protected:
+  RecordingExchange ask(const Speaker& proxy) {
+    auto limits = limits_of(16);
+    limits.proxy = "http://" + proxy.address();
+    limit(limits);
+    return run(get("https://127.0.0.1:" + std::to_string(origin.port()) + "/f"));
+  }
+};
+
+// S-TLS-2
+TEST_P(RefusedTunnel, IsTheProxysWord) {
+  const int status = GetParam();
+  const Speaker proxy("HTTP/1.1 " + std::to_string(status) +
+                      " No\r\nProxy-Authenticate: Basic realm=\"x\"\r\nContent-Length: 0\r\n\r\n");
+  const auto got = ask(proxy);
+  const bool lasting = status == 401 || status == 403 || status == 407;
+  EXPECT_EQ(got.fault, lasting ? Fault::proxy_denied : Fault::connect) << got.detail;
+  EXPECT_EQ(got.status, 0) << "no head of the server's";
+  EXPECT_EQ(proxy.connections(), 1u);
+  EXPECT_EQ(origin.connections().total, 0u) << "nobody went around it";
+}
+
+INSTANTIATE_TEST_SUITE_P(Statuses, RefusedTunnel, ::testing::Values(401, 403, 407, 404, 500, 503));
+
+// What a proxy said once is not taken for what it says later.
+TEST_F(CurlTransportTest, AProxyThatHangsUpAfterItRefusedIsAConnectionThatBroke) {
+  const Speaker speaker("HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n");
+  FaultProxy proxy(speaker.port());
+  proxy.fault({.refuse = true}, 1, 1);
+  auto limits = limits_of(16);
+  limits.proxy = proxy.base();
+  limit(limits);
+  const auto request = get("https://127.0.0.1:9/f");
+  EXPECT_EQ(run(request).fault, Fault::proxy_denied);
+  EXPECT_EQ(run(request).fault, Fault::reset);
+}
+
+TEST_F(CurlTransportTest, AProxyThatCannotBeFoundIsANameThatCannot) {
+  auto limits = limits_of(16);
+  limits.proxy = "http://proxy.invalid:3128";
+  limit(limits);
+  EXPECT_EQ(run_path("/f").fault, Fault::dns);
+  EXPECT_EQ(origin.connections().total, 0u);
 }
 
 TEST_F(CurlTransportTest, AHandshakeThatIsCutMayPass) {

@@ -22,10 +22,10 @@ TEST(RetryPolicy, KnowsWhatMayPass) {
 }
 
 TEST(RetryPolicy, KnowsWhatLasts) {
-  for (const Fault fault :
-       {Fault::certificate, Fault::not_tls, Fault::bad_length, Fault::header_limit})
+  for (const Fault fault : {Fault::certificate, Fault::not_tls, Fault::proxy_denied,
+                            Fault::bad_length, Fault::header_limit})
     EXPECT_EQ(trouble_of(fault).kind, Kind::lasting);
-  for (const int status : {400, 401, 403, 404, 405, 410, 416, 501, 505})
+  for (const int status : {400, 401, 403, 404, 405, 407, 410, 416, 501, 505})
     EXPECT_EQ(trouble_of(status, Errc::bad_response, "x").kind, Kind::lasting) << status;
   EXPECT_EQ(trouble_of(200, Errc::ranges_ignored, "x").kind, Kind::lasting);
 }

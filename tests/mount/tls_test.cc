@@ -159,6 +159,24 @@ TEST_F(Tls, AnyCertificateWillDoOnlyWhereThatIsSaid) {
   EXPECT_TRUE(mount.await_log("ev=insecure_tls", std::chrono::seconds(20))) << mount.log();
 }
 
+// S-TLS-1
+TEST_F(Tls, AuthoritiesMayBeADirectory) {
+  const Nginx server(served_.path(), certificates_.of_server("server"));
+  const std::string directory = served_ / "authorities";
+  std::filesystem::create_directory(directory);
+  std::filesystem::copy(certificates_.file("ca.pem"), directory);
+  const std::string options = "cacert=" + directory;
+  {
+    const Mount mount(manifest(server), options);
+    EXPECT_EQ(read_at(mount / "g", 0, 4096, O_DIRECT).error, EACCES) << "it is not prepared";
+  }
+  const Outcome prepared = run({"openssl", "rehash", directory});
+  ASSERT_TRUE(prepared.ok()) << prepared.all();
+  const Mount mount(manifest(server), options);
+  EXPECT_TRUE(Body("/f", 0).matches(0, kSize, mount.text("f"))) << mount.log();
+  EXPECT_TRUE(Body("/g", 0).matches(0, kSize, mount.text("g"))) << mount.log();
+}
+
 TEST_F(Tls, AnAuthorityThatIsNotThereRefusesTheMount) {
   const Nginx server(served_.path());
   const std::string list = served_.write("m", manifest(server).text());
@@ -261,6 +279,55 @@ TEST_F(Tls, AProxyIsAskedWhereOneIsGiven) {
   const Mount mount(Manifest("http://files.invalid").file("/f", kSize),
                     "timeout=5,proxy=" + proxy.base());
   EXPECT_TRUE(proxy.body("http://files.invalid/f").matches(0, kSize, mount.text("f")));
+}
+
+// S-TLS-2: to GET for http, to CONNECT for https.
+class ProxyRefuses : public Tls, public ::testing::WithParamInterface<int> {
+ protected:
+  const std::string answer_ = "HTTP/1.1 " + std::to_string(GetParam()) +
+                              " No\r\nProxy-Authenticate: Basic realm=\"x\"\r\n" +
+                              "Content-Length: 0\r\nConnection: close\r\n\r\n";
+};
+
+TEST_P(ProxyRefuses, IsDeniedAtOnceAndNotGoneAround) {
+  for (const std::string scheme : {"http://", "https://"}) {
+    HostileOrigin origin;
+    const Speaker proxy(answer_);
+    const Mount mount(Manifest(scheme + "127.0.0.1:" + std::to_string(origin.port()))
+                          .file("/f", kSize)
+                          .file("/g", {}),
+                      "proxy=http://" + proxy.address());
+    const auto before = std::chrono::steady_clock::now();
+    EXPECT_EQ(read_at(mount / "f", 0, 4096, O_DIRECT).error, EACCES) << scheme;
+    EXPECT_EQ(read_at(mount / "g", 0, 4096, O_DIRECT).error, EACCES) << scheme;
+    EXPECT_LT(std::chrono::steady_clock::now() - before, std::chrono::seconds(2));
+    EXPECT_EQ(proxy.connections(), 2u);
+    EXPECT_EQ(origin.connections().total, 0u);
+    EXPECT_EQ(of_fetch(mount, "retries"), 0u);
+    const bool told = scheme == "http://" && GetParam() == 403
+                          ? mount.await_log("ev=auth", std::chrono::seconds(20))
+                          : mount.await_log("ev=proxy_denied", std::chrono::seconds(20));
+    EXPECT_TRUE(told) << mount.log();
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Statuses, ProxyRefuses, ::testing::Values(403, 407));
+
+// S-TLS-2, S-NET-1
+TEST_F(Tls, AProxyThatIsAwayIsAServerThatIsAway) {
+  HostileOrigin origin, proxy;
+  origin.add("/f", kSize);
+  proxy.add(origin.url("/f"), kSize);
+  proxy.stop_listening();
+  const Mount mount(Manifest(origin.base()).file("/f", kSize), "timeout=2,proxy=" + proxy.base());
+  const int error = read_at(mount / "f", 0, 4096, O_DIRECT).error;
+  EXPECT_TRUE(error == EIO || error == ETIMEDOUT) << error;
+  EXPECT_TRUE(mount.await_log("ev=connect_fail", std::chrono::seconds(20))) << mount.log();
+  proxy.listen_again();
+  for (int i = 0; i < 20 && read_at(mount / "f", 0, 4096, O_DIRECT).error != 0; ++i) {
+  }
+  EXPECT_TRUE(proxy.body(origin.url("/f")).matches(0, kSize, mount.text("f"))) << mount.log();
+  EXPECT_EQ(origin.connections().total, 0u) << "nobody went around it";
 }
 
 // S-TLS-2
