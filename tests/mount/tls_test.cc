@@ -239,6 +239,21 @@ TEST_F(ClientCertificate, IsShownByNewConnectionsWithoutItsFiles) {
   EXPECT_TRUE(Body("/g", 0).matches(0, kSize, mount.text("g"))) << mount.log();
 }
 
+// The server knows the authority, not the one between.
+TEST_F(ClientCertificate, IsShownWithItsChain) {
+  const Outcome made = shell("cd " + certificates_.file("") + R"(
+make() { openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout $1.key -subj /CN=$1 -out $1.csr; }
+sign() { openssl x509 -req -in $1.csr -CA $2.pem -CAkey $2.key -CAcreateserial -days 2 -out $1.pem -extfile ext; }
+make between; echo basicConstraints=critical,CA:TRUE > ext; sign between ca
+make client; echo basicConstraints=CA:FALSE > ext; sign client between
+cat between.pem >> client.pem
+)");
+  ASSERT_TRUE(made.ok()) << made.all();
+  const Nginx server(served_.path(), believes("client") + " ssl_verify_depth 2;");
+  const Mount mount(manifest(server), options(server));
+  EXPECT_TRUE(Body("/f", 0).matches(0, kSize, mount.text("f"))) << mount.log();
+}
+
 // S-SEC-3
 TEST_F(ClientCertificate, IsTheNewOneOnceItsKeyIsThereToo) {
   certificates_.issue("renewed", "DNS:client", "-days 2");
