@@ -337,6 +337,20 @@ TEST_F(CurlTransportTest, AProxyThatHangsUpAfterItRefusedIsAConnectionThatBroke)
   EXPECT_EQ(run(request).fault, Fault::reset);
 }
 
+// S-TLS-2
+TEST_F(CurlTransportTest, AProxyThatIsAwayIsAFailureToConnectAndNotGoneAround) {
+  std::uint16_t closed = 0;
+  const Descriptor held = hold(closed);
+  auto limits = limits_of(16);
+  limits.proxy = "http://127.0.0.1:" + std::to_string(closed);
+  limit(limits);
+  for (const std::string scheme : {"http://", "https://"}) {
+    const auto got = run(get(scheme + "127.0.0.1:" + std::to_string(origin.port()) + "/f"));
+    EXPECT_EQ(got.fault, Fault::connect) << scheme << ": " << got.detail;
+  }
+  EXPECT_EQ(origin.connections().total, 0u);
+}
+
 TEST_F(CurlTransportTest, AProxyThatCannotBeFoundIsANameThatCannot) {
   auto limits = limits_of(16);
   limits.proxy = "http://proxy.invalid:3128";
