@@ -31,6 +31,10 @@ Catalogue::Catalogue(const Catalogue& before, std::shared_ptr<const manifest::Tr
   std::iota(sorted_.begin(), sorted_.end(), Row{0});
   std::sort(sorted_.begin(), sorted_.end(),
             [this](Row a, Row b) { return numbers_[a] < numbers_[b]; });
+  std::vector<Era> left;
+  for (const Era& era : eras_)
+    if (!is_past(era)) left.push_back(era);
+  eras_ = std::move(left);
 }
 
 std::optional<Row> Catalogue::row(FileNumber number) const noexcept {
@@ -42,6 +46,20 @@ std::optional<Row> Catalogue::row(FileNumber number) const noexcept {
                                    [this](Row row, FileNumber of) { return numbers_[row] < of; });
   if (at == sorted_.end() || numbers_[*at] != number) return std::nullopt;
   return *at;
+}
+
+std::uint64_t Catalogue::memory() const noexcept {
+  return tree_->totals().memory + numbers_.size() * sizeof(FileNumber) +
+         sorted_.size() * sizeof(Row);
+}
+
+// An era of which nothing is left; the first one stays.
+bool Catalogue::is_past(const Era& era) const {
+  if (&era == eras_.data()) return false;
+  const FileNumber end = &era == &eras_.back() ? next_ : (&era)[1].first;
+  const auto at = std::lower_bound(sorted_.begin(), sorted_.end(), era.first,
+                                   [this](Row row, FileNumber of) { return numbers_[row] < of; });
+  return at == sorted_.end() || numbers_[*at] >= end;
 }
 
 manifest::Time Catalogue::undated(FileNumber number) const {

@@ -44,6 +44,7 @@ class Catalogue {
   }
   // Empty: no name leads to it.
   std::optional<manifest::Row> row(FileNumber number) const noexcept;
+  std::uint64_t memory() const noexcept;  // bytes
   // The mtime of a file for which neither manifest nor server has one.
   manifest::Time undated(FileNumber number) const;
 
@@ -52,6 +53,8 @@ class Catalogue {
     FileNumber first;
     manifest::Time undated;
   };
+
+  bool is_past(const Era& era) const;
 
   const std::shared_ptr<const manifest::Tree> tree_;
   const std::uint32_t epoch_ = 0;

@@ -220,16 +220,20 @@ std::error_code Files::last_error(FileNumber number) const {
 // Its handles go on: what they show stays.
 void Files::keep_ended(Inode inode, const Slot& slot) {
   if (slot.file.expired()) return;
-  std::erase_if(ended_, [](const auto& old) { return old.second.first.expired(); });
   if (const auto row = names_->row(number_of(inode)))
     if (const auto attributes = describe(*names_, *row, &slot))
       ended_.emplace(inode, std::pair{slot.file, *attributes});
+}
+
+void Files::forget_ended() noexcept {
+  std::erase_if(ended_, [](const auto& old) { return old.second.first.expired(); });
 }
 
 bool Files::supersede(Inode inode) {
   const std::lock_guard lock(mutex_);
   Slot* const slot = grow(number_of(inode));
   if (!slot || slot->generation != generation_of(inode)) return false;
+  forget_ended();
   keep_ended(inode, *slot);
   const std::uint64_t next = slot->generation + 1;
   *slot = Slot{};
@@ -237,34 +241,39 @@ bool Files::supersede(Inode inode) {
   return true;
 }
 
-Files::Replaced Files::replace(const Succession& succession) {
-  Replaced out;
+std::shared_ptr<const Files::Replaced> Files::replace(const Succession& succession) {
+  const auto out = std::make_shared<Replaced>();
   const std::lock_guard lock(mutex_);
-  const auto inodes = [this](const std::vector<FileNumber>& numbers, std::vector<Inode>& into) {
-    into.reserve(numbers.size());
-    for (const FileNumber number : numbers) into.push_back(inode_of(number, generation(number)));
-  };
-  inodes(succession.gone, out.ended);
-  inodes(succession.restated, out.restated);
-  inodes(succession.lists, out.lists);
   // What may fail comes first, and harms nothing if it was for nothing.
-  for (const Inode inode : out.ended)
-    if (const Slot* const known = slot(number_of(inode))) keep_ended(inode, *known);
-  for (const auto& [number, slot] : slots_) renew(number, slot, *succession.next);
+  forget_ended();
+  const auto inode = [this](FileNumber number) { return inode_of(number, generation(number)); };
+  for (const FileNumber number : succession.gone) {
+    if (const Slot* const known = slot(number)) keep_ended(inode(number), *known);
+    (kind(number) == Kind::file ? out->attributes : out->contents).push_back(inode(number));
+  }
+  for (const FileNumber number : succession.restated) out->attributes.push_back(inode(number));
+  for (const FileNumber number : succession.lists) out->contents.push_back(inode(number));
+  for (const auto& [number, slot] : slots_)
+    if (const auto file = slot.file.lock()) renew(number, *file, *succession.next);
   for (const FileNumber number : succession.gone) slots_.erase(number);
+  for (auto& [number, slot] : slots_) slot.failure = {};  // of a URL that may be another one now
   names_ = succession.next;
   return out;
 }
 
+Kind Files::kind(FileNumber number) const {
+  const auto row = names_->row(number);
+  return row ? names_->tree().entry(*row).kind : Kind::file;
+}
+
 // A file in use, whose URLs may have been signed again.
-void Files::renew(FileNumber number, const Slot& slot, const Catalogue& next) const {
-  const auto file = slot.file.lock();
+void Files::renew(FileNumber number, RemoteFile& file, const Catalogue& next) const {
   const auto was = names_->row(number), is = next.row(number);
-  if (!file || !was || !is) return;
+  if (!was || !is) return;
   manifest::Content content = next.tree().content(*is);
   if (!same_content(names_->tree().content(*was), content)) return;  // only of a damaged tree
   const auto who = profile(content);
-  file->renew(std::move(content), who);
+  file.renew(std::move(content), who);
 }
 
 }  // namespace skimfs::fs

@@ -2,8 +2,8 @@
 //
 // Which inode a name leads to now, and what is known of it beyond the manifest.
 //
-// A file that was never opened or probed costs nothing here.  Any thread; a leaf lock over the
-// maps.
+// A file that was never opened or probed costs nothing here.  Any thread; under
+// the lock over the maps only those of a RemoteFile and of the profiles are taken.
 #pragma once
 
 #include <functional>
@@ -93,12 +93,12 @@ class Files {
   // From here on the names are those of `succession`, which was made from names().  Files that it
   // keeps keep all that is known of them; handles on the others go on with what they have.  One
   // caller at a time.
+  // Which inodes are not what they were.
   struct Replaced {
-    std::vector<Inode> ended;     // no name leads to them any more
-    std::vector<Inode> restated;  // show other attributes
-    std::vector<Inode> lists;     // directories whose list changed
+    std::vector<Inode> attributes;  // nothing but: files that ended, whatever shows others now
+    std::vector<Inode> contents;  // too: directories whose list changed, those and links that ended
   };
-  Replaced replace(const Succession& succession);
+  std::shared_ptr<const Replaced> replace(const Succession& succession);
 
  private:
   struct Slot {
@@ -124,7 +124,9 @@ class Files {
   // For the file to be known by; null when no name leads to it.
   Slot* grow(FileNumber number);
   void keep_ended(Inode inode, const Slot& slot);
-  void renew(FileNumber number, const Slot& slot, const Catalogue& next) const;
+  void forget_ended() noexcept;
+  manifest::Kind kind(FileNumber number) const;
+  void renew(FileNumber number, RemoteFile& file, const Catalogue& next) const;
   std::shared_ptr<Integrity> plan(Inode inode, const manifest::Content& content,
                                   const std::shared_ptr<const fetch::Profile>& who,
                                   std::uint64_t size) const;

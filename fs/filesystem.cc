@@ -141,6 +141,17 @@ struct FileSystem::Parts final : FillJudge {
                "path=" + log::escape(path) + " act=new-inode errno=ESTALE");
   }
 
+  // Of the file that a name leads to.
+  Result<FileNumber> number(Inode parent, std::string_view name) const {
+    const auto names = files.names();
+    const auto directory = names->row(number_of(parent));
+    const auto row = directory ? names->tree().find(*directory, name) : std::nullopt;
+    if (const auto why = Files::fault(*names)) return tl::unexpected(why);
+    if (!directory) return tl::unexpected(make_error_code(fetch::Errc::changed));
+    if (!row) return tl::unexpected(code(std::errc::no_such_file_or_directory));
+    return names->number(*row);
+  }
+
   Node node(const Attributes& attributes) const {
     const double timeout = attributes.size_stated || limits.immutable
                                ? kStatedTimeout
@@ -210,10 +221,17 @@ FileSystem::~FileSystem() = default;
 
 std::shared_ptr<const Catalogue> FileSystem::names() const { return parts_->files.names(); }
 
-std::shared_ptr<const Catalogue> FileSystem::names(std::uint32_t epoch) const {
+std::uint64_t FileSystem::mark(const Catalogue& names) noexcept {
+  return names.epoch() & ((1u << kMarkBits) - 1);
+}
+
+std::shared_ptr<const Catalogue> FileSystem::marked(std::uint64_t marked) const {
+  const auto meant = [marked](const Catalogue& names) {
+    return ((mark(names) ^ marked) & ((1u << kMarkBits) - 1)) == 0;
+  };
   auto now = names();
-  if (now->epoch() == epoch) return now;
-  auto older = parts_->older.at(epoch);
+  if (meant(*now)) return now;
+  auto older = parts_->older.find(meant);
   return older ? older : now;
 }
 
@@ -226,15 +244,16 @@ Result<Reloaded> FileSystem::reload(std::shared_ptr<const manifest::Tree> tree,
   if (const auto why = Files::fault(*found.next)) return tl::unexpected(why);
   SiblingPlanner siblings(found.next->share_tree(), parts_->sibling_limits());
   Reloaded done{found.added, found.removed, found.changed, found.same, {}};
+  parts_->older.keep(before, parts_->clock.now());  // first: a listing under way looks for it there
   done.inodes = parts_->files.replace(found);
-  parts_->older.keep(before, done.inodes, parts_->clock.now());
+  parts_->older.told(done.inodes);
   const std::lock_guard lock(parts_->siblings_mutex);
   parts_->sibling_names = found.next;
   parts_->siblings = std::move(siblings);
   return done;
 }
 
-Files::Replaced FileSystem::forget_older_names() {
+std::vector<std::shared_ptr<const Files::Replaced>> FileSystem::forget_older_names() {
   return parts_->older.forget(parts_->clock.now());
 }
 
@@ -256,19 +275,18 @@ std::optional<Result<Node>> FileSystem::try_lookup(Inode parent, std::string_vie
 }
 
 void FileSystem::lookup(Inode parent, std::string_view name, std::shared_ptr<Answer> to) {
-  const auto names = parts_->files.names();
-  const auto directory = names->row(number_of(parent));
-  const auto row = directory ? names->tree().find(*directory, name) : std::nullopt;
-  if (const auto why = Files::fault(*names)) return to->fail(why);
-  if (!row) return to->fail(code(std::errc::no_such_file_or_directory));
-  parts_->resolver.size(names->number(*row),
-                        [this, parent, name = std::string(name), to](std::error_code why) {
-                          const auto now = try_lookup(parent, name);  // there may be other names
-                          if (now && *now) return to->entry(**now);
-                          if (now) return to->fail(now->error());
-                          parts_->refused++;
-                          to->fail(why ? why : make_error_code(fetch::Errc::no_length));
-                        });
+  const auto asked = parts_->number(parent, name);
+  if (!asked) return to->fail(asked.error());
+  parts_->resolver.size(
+      *asked, [this, parent, name = std::string(name), asked = *asked, to](std::error_code why) {
+        const auto now = try_lookup(parent, name);
+        if (now && *now) return to->entry(**now);
+        if (now) return to->fail(now->error());
+        if (const auto is = parts_->number(parent, name); is && *is != asked)
+          return lookup(parent, name, to);  // the name leads elsewhere meanwhile
+        parts_->refused++;
+        to->fail(why ? why : make_error_code(fetch::Errc::no_length));
+      });
 }
 
 Result<Attributes> FileSystem::attributes(Inode inode) const {
@@ -337,7 +355,7 @@ Result<std::string> FileSystem::xattr(Inode inode, std::string_view name) const 
   const auto names = parts_->files.names();
   const FileNumber number = number_of(inode);
   const auto row = names->row(number);
-  if (!row) return tl::unexpected(code(std::errc::no_message_available));
+  if (!row) return tl::unexpected(make_error_code(fetch::Errc::changed));
   const bool file = names->tree().entry(*row).kind == manifest::Kind::file;
   const manifest::Content content = names->tree().content(*row);
   if (const auto why = Files::fault(*names)) return tl::unexpected(why);
@@ -358,7 +376,8 @@ Result<std::string> FileSystem::xattr(Inode inode, std::string_view name) const 
 Result<std::vector<std::string>> FileSystem::xattr_names(Inode inode) const {
   const auto names = parts_->files.names();
   const auto row = names->row(number_of(inode));
-  const bool file = row && names->tree().entry(*row).kind == manifest::Kind::file;
+  if (!row) return tl::unexpected(make_error_code(fetch::Errc::changed));
+  const bool file = names->tree().entry(*row).kind == manifest::Kind::file;
   auto list = file ? fs::xattr_names(names->tree().content(*row)) : std::vector<std::string>{};
   if (const auto why = Files::fault(*names)) return tl::unexpected(why);
   return list;

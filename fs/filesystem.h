@@ -48,7 +48,7 @@ struct FileSystemLimits {
 // What a reload has done.
 struct Reloaded {
   std::uint64_t added = 0, removed = 0, changed = 0, same = 0;  // names
-  Files::Replaced inodes;  // what the kernel believes of them is to be forgotten
+  std::shared_ptr<const Files::Replaced> inodes;  // what the kernel believes of them is past
 };
 
 struct SpaceTotals {
@@ -76,8 +76,11 @@ class FileSystem {
 
   // The names as they are now.
   std::shared_ptr<const Catalogue> names() const;
-  // As they were after so many reloads, as long as they are kept; else as they are now.
-  std::shared_ptr<const Catalogue> names(std::uint32_t epoch) const;
+  // Names that are kept are told apart by a mark, the low bits of `marked`; those that are no
+  // longer kept are as they are now.
+  static constexpr int kMarkBits = 3;
+  static std::uint64_t mark(const Catalogue& names) noexcept;
+  std::shared_ptr<const Catalogue> marked(std::uint64_t marked) const;
 
   // Goes over to the names of another manifest.  Files that it states as before keep inode, version
   // and cached bytes; open handles go on with theirs.  `undated`: as default_mtime; `now`: since
@@ -86,7 +89,7 @@ class FileSystem {
   Result<Reloaded> reload(std::shared_ptr<const manifest::Tree> tree, manifest::Time undated,
                           manifest::Time now, const std::stop_token& stop = {});
   // To be called every second: what the kernel is to be told once more.
-  Files::Replaced forget_older_names();
+  std::vector<std::shared_ptr<const Files::Replaced>> forget_older_names();
 
   std::optional<Result<Node>> try_lookup(Inode parent, std::string_view name);
   void lookup(Inode parent, std::string_view name, std::shared_ptr<Answer> to);
@@ -107,7 +110,7 @@ class FileSystem {
 
   Result<std::string> link_target(Inode inode) const;
 
-  // Errors: ENODATA unknown, EOPNOTSUPP outside "user.".
+  // Errors: ENODATA unknown, EOPNOTSUPP outside "user.", ESTALE for an inode that no name leads to.
   Result<std::string> xattr(Inode inode, std::string_view name) const;
   Result<std::vector<std::string>> xattr_names(Inode inode) const;
 

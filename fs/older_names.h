@@ -6,10 +6,11 @@
 // Few names are kept, and none for long.  Any thread.
 #pragma once
 
-#include <cstdint>
+#include <cstddef>
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <vector>
 
 #include "fetch/clock.h"
 #include "fs/catalogue.h"
@@ -19,20 +20,31 @@ namespace skimfs::fs {
 
 class OlderNames {
  public:
-  // Superseded at `now`; the kernel has been, or is about to be, told of `inodes`.
-  void keep(std::shared_ptr<const Catalogue> names, Files::Replaced inodes, fetch::TimePoint now);
-  // Null: they are the present ones, or forgotten.
-  std::shared_ptr<const Catalogue> at(std::uint32_t epoch) const;
-  // Forgets what is old.  Of what the kernel is to be told again: all, a second after the reload,
-  // since answers that were under way may have come after the first time; lists, when no part of an
-  // old one can come any more.
-  Files::Replaced forget(fetch::TimePoint now);
+  using Inodes = std::shared_ptr<const Files::Replaced>;
+  static constexpr std::size_t kMost = 4;
+
+  // About to be superseded, at `now`.
+  void keep(std::shared_ptr<const Catalogue> names, fetch::TimePoint now);
+  // The kernel has been, or is about to be, told of these since the last keep().
+  void told(Inodes inodes) noexcept;
+  // The latest that `meant` says; null: none, or it is forgotten.
+  template <class Meant>
+  std::shared_ptr<const Catalogue> find(Meant meant) const {
+    const std::lock_guard lock(mutex_);
+    for (auto each = kept_.rbegin(); each != kept_.rend(); ++each)
+      if (each->names && meant(*each->names)) return each->names;
+    return nullptr;
+  }
+  // Forgets what is old.  Of what the kernel is to be told again: a second after a reload, since
+  // answers that were under way may have come after the first time, and when no part of a list of
+  // the names before can come any more.
+  std::vector<Inodes> forget(fetch::TimePoint now);
 
  private:
   struct Kept {
     std::shared_ptr<const Catalogue> names;  // null: there was no room
-    Files::Replaced inodes;
-    fetch::TimePoint since;
+    Inodes inodes = nullptr;
+    fetch::TimePoint since{};
     bool told_again = false;
   };
 

@@ -82,7 +82,7 @@ void RemoteFile::renew(manifest::Content content,
                        const std::shared_ptr<const fetch::Profile>& profile) {
   auto objects = objects_of(content, profile);
   const std::lock_guard lock(mutex_);
-  objects_.swap(objects);
+  if (objects.size() == objects_.size()) objects_.swap(objects);  // else it was not the same
 }
 
 std::size_t RemoteFile::part_at(std::uint64_t offset) const noexcept {

@@ -30,7 +30,7 @@ bool among(std::string_view name, const std::array<std::string_view, N>& names) 
 
 constexpr std::array<std::string_view, 6> kSigned{"signature",      "expires", "awsaccesskeyid",
                                                   "googleaccessid", "policy",  "key-pair-id"};
-// Words so short that they count only beside a "sig".
+// Words so short that they count only beside "sig" and "sv".
 constexpr std::array<std::string_view, 16> kShared{"sig", "se",  "sp",    "sv",    "sr",  "st",
                                                    "spr", "sip", "skoid", "sktid", "skt", "ske",
                                                    "sks", "skv", "si",    "sdd"};
@@ -56,13 +56,15 @@ std::string without_signature(std::string_view url) {
   const std::size_t mark = url.find('?');
   if (mark == std::string_view::npos) return std::string(url);
   const std::string_view query = url.substr(mark + 1);
-  bool shared = false, is_signed = false;
+  bool has_sig = false, has_version = false, is_signed = false;
   split(query, [&](std::string_view each) {
     const std::string_view name = name_of(each);
-    shared |= same_letters(name, "sig");
+    has_sig |= same_letters(name, "sig");
+    has_version |= same_letters(name, "sv");
     is_signed |= same_letters(name, "signature") || same_letters(name, "x-amz-signature") ||
                  same_letters(name, "x-goog-signature");
   });
+  const bool shared = has_sig && has_version;
   if (!shared && !is_signed) return std::string(url);
   std::string out(url.substr(0, mark));
   char joint = '?';

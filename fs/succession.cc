@@ -40,23 +40,25 @@ bool same_time(const std::optional<manifest::Time>& a, const std::optional<manif
 // Walks both trees at once, from the root down.
 class Walk {
  public:
-  Walk(const Catalogue& before, const Tree& tree, manifest::Time now, Succession& out)
+  Walk(const Catalogue& before, const Tree& tree, manifest::Time now, const std::stop_token& stop,
+       Succession& out)
       : before_(before),
         old_(before.tree()),
         new_(tree),
         now_(now),
+        stop_(stop),
         out_(out),
         numbers_(new_.rows(), kNumbers),
         kept_(old_.rows(), false),
         lists_(before.list_times()) {}
 
-  void run(const std::stop_token& stop) {
+  void run() {
     keep(kRoot, kRoot);
     std::vector<std::pair<Row, Row>> directories{{kRoot, kRoot}};
     while (!directories.empty()) {
       const auto [was, is] = directories.back();
       directories.pop_back();
-      if (stop.stop_requested()) throw std::runtime_error("stopped: the mount ends");
+      check_stop();
       compare_lists(was, is, directories);
     }
     number_the_rest();
@@ -68,17 +70,26 @@ class Walk {
   Catalogue::ListTimes lists() { return std::move(lists_); }
 
  private:
+  static constexpr Row kStep = 1024;  // rows between two looks at `stop`
+
+  void check_stop() const {
+    if (stop_.stop_requested()) throw std::runtime_error("stopped: the mount ends");
+  }
+
   void compare_lists(Row was, Row is, std::vector<std::pair<Row, Row>>& directories) {
     const auto children = new_.children(is);
     bool same = children.size() == old_.children(was).size();
+    Row last = kRoot;  // of the old tree
     for (const Row row : children) {
+      if (row % kStep == 0) check_stop();
       const Entry entry = new_.entry(row);
       const auto other = old_.find(was, entry.name);
       if (numbers_[row] != kNumbers) continue;  // a damaged tree may lead in circles
       const bool stays = other && !kept_[*other] && stays_same(old_.entry(*other), entry);
       if (other && !stays) ++out_.changed;
-      same = same && stays;
+      same = same && stays && *other > last;  // in another order it is another list
       if (!stays) continue;
+      last = *other;
       ++out_.same;
       keep(*other, row);
       if (entry.kind == Kind::directory) directories.emplace_back(*other, row);
@@ -125,6 +136,7 @@ class Walk {
   const Tree& old_;
   const Tree& new_;
   const manifest::Time now_;
+  const std::stop_token& stop_;
   Succession& out_;
   std::vector<FileNumber> numbers_;  // by row of the new tree; kNumbers: none yet
   std::vector<bool> kept_;           // by row of the old one
@@ -135,14 +147,15 @@ class Walk {
 
 bool same_content(const manifest::Content& a, const manifest::Content& b) {
   return a.digests == b.digests && a.pieces == b.pieces && a.validator == b.validator &&
+         a.auth == b.auth &&
          std::equal(a.parts.begin(), a.parts.end(), b.parts.begin(), b.parts.end(), same_part);
 }
 
 Succession succeed(const Catalogue& before, std::shared_ptr<const manifest::Tree> tree,
                    manifest::Time undated, manifest::Time now, const std::stop_token& stop) {
   Succession out;
-  Walk walk(before, *tree, now, out);
-  walk.run(stop);
+  Walk walk(before, *tree, now, stop, out);
+  walk.run();
   out.next =
       std::make_shared<Catalogue>(before, std::move(tree), undated, walk.numbers(), walk.lists());
   return out;

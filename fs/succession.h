@@ -2,8 +2,8 @@
 //
 // What a new manifest keeps of the one before.  Pure.
 //
-// A name that leads to the same content as before (size, places, pins and digests as stated, apart
-// from the signatures of URLs) keeps its number, and with it inode, version and cached blocks.
+// A name that leads to the same content as before (size, places, pins, digests and who may ask, as
+// stated, apart from the signatures of URLs) keeps its number, and with it inode, version and cached blocks.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +21,7 @@ struct Succession {
   std::uint64_t added = 0, removed = 0, changed = 0, same = 0;
   std::vector<FileNumber> gone;      // of what was removed or changed
   std::vector<FileNumber> restated;  // the same content with another mode or mtime
-  std::vector<FileNumber> lists;     // directories whose list changed
+  std::vector<FileNumber> lists;     // directories whose list, or its order, changed
 };
 
 // `undated`: as for the Catalogue; `now`: when lists change.  Throws std::length_error when no

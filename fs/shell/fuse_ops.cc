@@ -14,10 +14,8 @@
 #include <string_view>
 #include <utility>
 
-#include "fetch/error.h"
-#include "fs/catalogue.h"
 #include "fs/errno_map.h"
-#include "fs/files.h"
+#include "fs/shell/listing.h"
 #include "fs/shell/parked.h"
 
 namespace skimfs::fs::shell {
@@ -33,9 +31,6 @@ Served& served(fuse_req_t request) noexcept {
 void reply_error(fuse_req_t request, std::error_code why, Asked asked) noexcept {
   fuse_reply_err(request, errno_for(why, asked));
 }
-
-// The compiled manifest is not what was written, so what was read of it goes to nobody.
-void reply_damaged(fuse_req_t request) noexcept { fuse_reply_err(request, EIO); }
 
 // Runs the body of a callback, which may throw only before it has given the request away.
 template <class Body>
@@ -61,7 +56,7 @@ void park(fuse_req_t request, Asked asked, Start start) {
 }
 
 void op_init(void* data, fuse_conn_info* kernel) noexcept {
-  // Attributes are those of one version and never change: no attribute check before each read.
+  // Size and content are those of one version and never change: no attribute check before each read.
   kernel->want &= ~static_cast<unsigned>(FUSE_CAP_AUTO_INVAL_DATA);
   // Replies leave straight from block memory; through a pipe they would be copied twice.
   kernel->want &=
@@ -142,121 +137,14 @@ void op_opendir(fuse_req_t request, fuse_ino_t /*inode*/, fuse_file_info* /*file
   fuse_reply_err(request, ENOSYS);
 }
 
-constexpr int kEpochShift = 32;
-constexpr std::uint64_t kPlaceMask = (std::uint64_t{1} << kEpochShift) - 1;
-constexpr std::uint64_t kEpochMask = (std::uint64_t{1} << 30) - 1;  // off_t has a sign
-
-// A directory's listing as it goes into one reply.
-//
-// Offsets are places: 0 is ".", 1 is "..", then the children.  The kernel continues with the offset
-// that follows the last entry it took; above the place stands of which names it is one, so that a
-// reload meanwhile neither hides a name nor shows one twice.
-class Listing {
- public:
-  Listing(fuse_req_t request, std::shared_ptr<const Catalogue> names, manifest::Row directory,
-          std::size_t room)
-      : request_(request),
-        to_(served(request)),
-        names_(std::move(names)),
-        tree_(names_->tree()),
-        directory_(directory),
-        buffer_(room, '\0') {}
-
-  void send(std::uint64_t from, bool plus) {
-    const auto children = tree_.children(directory_);
-    for (std::uint64_t place = from; place < children.size() + 2; ++place) {
-      if (place == 0)
-        fits_ = add_plain(".", directory_, manifest::Kind::directory, place, plus);
-      else if (place == 1)
-        fits_ =
-            add_plain("..", tree_.entry(directory_).parent, manifest::Kind::directory, place, plus);
-      else
-        fits_ = add_child(children[place - 2], place, plus);
-      if (!fits_) break;
-    }
-    if (!tree_.intact()) {
-      reply_damaged(request_);
-      return;
-    }
-    fuse_reply_buf(request_, buffer_.data(), used_);
-  }
-
- private:
-  bool add_child(manifest::Row row, std::uint64_t place, bool plus) {
-    const manifest::Entry entry = tree_.entry(row);
-    name_.assign(entry.name);
-    const std::optional<Node> node = to_.files.known(*names_, row);
-    // Without a size there are no attributes to send; the kernel asks when somebody wants them.
-    if (!node) return add_plain(name_.c_str(), row, entry.kind, place, plus);
-    if (plus) return add(to_entry(*node, to_.look), name_.c_str(), place);
-    return add(to_entry_stat(node->attributes.inode, entry.kind), name_.c_str(), place);
-  }
-
-  bool add_plain(const char* name, manifest::Row row, manifest::Kind kind, std::uint64_t place,
-                 bool plus) {
-    fuse_entry_param entry = {};  // inode 0: a name without a lookup
-    entry.attr = to_entry_stat(inode_of(names_->number(row), 0), kind);
-    return plus ? add(entry, name, place) : add(entry.attr, name, place);
-  }
-
-  bool add(const fuse_entry_param& entry, const char* name, std::uint64_t place) {
-    return take(fuse_add_direntry_plus(request_, buffer_.data() + used_, buffer_.size() - used_,
-                                       name, &entry, offset_after(place)));
-  }
-
-  bool add(const struct stat& stat, const char* name, std::uint64_t place) {
-    return take(fuse_add_direntry(request_, buffer_.data() + used_, buffer_.size() - used_, name,
-                                  &stat, offset_after(place)));
-  }
-
-  off_t offset_after(std::uint64_t place) const noexcept {
-    return static_cast<off_t>((names_->epoch() & kEpochMask) << kEpochShift | (place + 1));
-  }
-
-  // An entry that does not fit was not written; its size is told all the same.
-  bool take(std::size_t size) {
-    if (size > buffer_.size() - used_) return false;
-    used_ += size;
-    return true;
-  }
-
-  const fuse_req_t request_;
-  Served& to_;
-  const std::shared_ptr<const Catalogue> names_;
-  const manifest::Tree& tree_;
-  const manifest::Row directory_;
-  std::string buffer_;
-  std::string name_;
-  std::size_t used_ = 0;
-  bool fits_ = true;
-};
-
-void list(fuse_req_t request, fuse_ino_t inode, std::size_t room, off_t from, bool plus) noexcept {
-  guarded(request, [&] {
-    const FileSystem& files = served(request).files;
-    const auto at = static_cast<std::uint64_t>(from);
-    auto names =
-        at == 0 ? files.names() : files.names(static_cast<std::uint32_t>(at >> kEpochShift));
-    const auto row = names->row(number_of(inode));
-    const auto kind = row ? names->tree().entry(*row).kind : manifest::Kind::directory;
-    if (!names->tree().intact()) return reply_damaged(request);
-    if (!row) return reply_error(request, make_error_code(fetch::Errc::changed), Asked::other);
-    if (kind != manifest::Kind::directory || from < 0) {
-      fuse_reply_err(request, ENOTDIR);
-      return;
-    }
-    Listing(request, std::move(names), *row, room).send(at & kPlaceMask, plus);
-  });
-}
-
 void op_readdir(fuse_req_t request, fuse_ino_t inode, std::size_t room, off_t from,
                 fuse_file_info* /*file*/) noexcept {
-  list(request, inode, room, from, false);
+  guarded(request, [&] { reply_listing(request, served(request), inode, room, from, false); });
 }
 
 void op_readdirplus(fuse_req_t request, fuse_ino_t inode, std::size_t room, off_t from,
                     fuse_file_info* /*file*/) noexcept {
-  list(request, inode, room, from, true);
+  guarded(request, [&] { reply_listing(request, served(request), inode, room, from, true); });
 }
 
 void op_open(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file) noexcept {

@@ -166,7 +166,8 @@ Mount::Mount(const Options& options, Prepared prepared, Opened opened, Signals& 
       steward_(steward),
       session_(kernel_mount_.duplicate_device(), served_),
       manifest_(options, std::move(prepared.loaded), files_, session_),
-      reloader_([this](const std::stop_token& stop) { return manifest_.reload(stop); }),
+      reloader_([this](const std::stop_token& stop) { return manifest_.reload(stop); },
+                [this](const std::stop_token& stop) { manifest_.tell_again(stop); }),
       opened_(std::move(opened)) {}
 
 void Mount::start() {
@@ -213,13 +214,14 @@ void Mount::end_commands() noexcept {
 // From settle_all() on no request waits, so the workers are quick to end.
 void Mount::stop() noexcept {
   end_commands();
+  reloader_.hurry();
   keeper_.settle_all();
-  reloader_.stop();
   fetcher_.stop();
   session_.stop();
   keeper_.tick();  // interrupts that came in meanwhile
   keeper_.stop();
   kernel_mount_.unmount();
+  reloader_.stop();  // last: what it reads the manifest from may hang
 }
 
 void Mount::run_until_ended() {

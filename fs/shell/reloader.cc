@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "fs/shell/reloader.h"
 
+#include <chrono>
 #include <exception>
 #include <utility>
 
@@ -28,6 +29,8 @@ Reloader::Ticket Reloader::ask() {
 
 std::optional<Reloader::Outcome> Reloader::outcome(Ticket ticket) const {
   const std::lock_guard lock(mutex_);
+  if (ticket > wanted_)
+    return Outcome{false, "the mount was started anew meanwhile: ask once more"};
   if (finished_ < ticket) return std::nullopt;
   return last_;
 }
@@ -38,8 +41,15 @@ Reloader::Counts Reloader::counts() const {
 }
 
 void Reloader::run(const std::stop_token& stop) {
+  constexpr std::chrono::seconds kUpkeep{1};
   std::unique_lock lock(mutex_);
-  while (asked_.wait(lock, stop, [this] { return wanted_ > begun_; })) {
+  while (!stop.stop_requested()) {
+    if (!asked_.wait_for(lock, stop, kUpkeep, [this] { return wanted_ > begun_; })) {
+      lock.unlock();
+      upkeep_(stop);
+      lock.lock();
+      continue;
+    }
     begun_ = wanted_;
     lock.unlock();
     Outcome outcome = work(stop);

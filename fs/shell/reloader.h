@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Does the work of a reload on a thread of its own, once for all who ask while it is to begin.
+// Does the work of a reload on a thread of its own, once for all who ask while it is to begin, and
+// between two of them what is to be done every second.
 //
 // Any thread asks; nobody waits.
 #pragma once
@@ -20,6 +21,7 @@ class Reloader {
  public:
   // Returns what there is to say of it; throws std::exception when it failed.
   using Work = std::function<std::string(const std::stop_token&)>;
+  using Upkeep = std::function<void(const std::stop_token&)>;
   using Ticket = std::uint64_t;
 
   struct Outcome {
@@ -30,17 +32,19 @@ class Reloader {
     std::uint64_t done = 0, failed = 0;
   };
 
-  explicit Reloader(Work work) : work_(std::move(work)) {}
+  Reloader(Work work, Upkeep upkeep) : work_(std::move(work)), upkeep_(std::move(upkeep)) {}
   ~Reloader() { stop(); }
   Reloader(const Reloader&) = delete;
   Reloader& operator=(const Reloader&) = delete;
 
   void start();  // once; throws std::system_error
   void stop() noexcept;
+  // stop() is near: what can be cut short is.
+  void hurry() noexcept { thread_.request_stop(); }
 
   // The work will begin after this call.
   Ticket ask();
-  // Of that work or of a later one; empty: not yet.
+  // Of that work or of a later one; empty: not yet.  A ticket that nobody was given is a failure.
   std::optional<Outcome> outcome(Ticket ticket) const;
   Counts counts() const;
 
@@ -49,6 +53,7 @@ class Reloader {
   Outcome work(const std::stop_token& stop) const;
 
   const Work work_;
+  const Upkeep upkeep_;  // throws nothing
   mutable std::mutex mutex_;
   std::condition_variable_any asked_;
   Ticket wanted_ = 0;  // guarded by mutex_, as all that follows

@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <chrono>
+#include <cstdint>
 #include <stdexcept>
 #include <utility>
 
@@ -22,6 +23,21 @@ manifest::Time wall_clock() {
   const auto seconds = std::chrono::floor<std::chrono::seconds>(now);
   return {seconds.count(),
           static_cast<std::uint32_t>(std::chrono::nanoseconds(now - seconds).count())};
+}
+
+// By which a file is seen to be another one, or written to.
+struct FileState {
+  dev_t device = 0;
+  ino_t inode = 0;
+  off_t size = 0;
+  std::int64_t seconds = 0, nanoseconds = 0;  // of its last change
+  friend bool operator==(const FileState&, const FileState&) = default;
+};
+
+FileState state_of(const std::string& path) {
+  struct stat file {};
+  if (stat(path.c_str(), &file) != 0) return {};
+  return {file.st_dev, file.st_ino, file.st_size, file.st_ctim.tv_sec, file.st_ctim.tv_nsec};
 }
 
 // What was read from a pipe is gone.
@@ -42,6 +58,7 @@ ServedManifest::ServedManifest(const Options& options, manifest::Loaded loaded, 
       session_(session),
       skipped_lines_(loaded.errors),
       kept_index_(std::move(loaded.kept_index)),
+      kept_of_(files.names()),
       shows_its_end_(manifest::shows_its_end(loaded)) {}
 
 std::uint64_t ServedManifest::skipped_lines() const {
@@ -52,9 +69,14 @@ std::uint64_t ServedManifest::skipped_lines() const {
 std::string ServedManifest::reload(const std::stop_token& stop) {
   try {
     check_readable_again(options_.source);
-    return go_over(load_manifest(options_, stop), stop);
+    const FileState before = state_of(options_.source);
+    manifest::Loaded loaded = load_manifest(options_, stop);
+    if (before != state_of(options_.source))
+      throw std::runtime_error(source_ + ": was written to while it was read; write a new file " +
+                               "beside it and rename that");
+    return go_over(std::move(loaded), stop);
   } catch (const std::exception& error) {
-    log::event(log::Level::error, "manifest_error", source_,
+    log::event(log::Level::error, "manifest_error", error.what(),
                "source=" + log::escape(source_) + " act=keep-old why=\"" +
                    log::escape(error.what()) + "\"");
     throw;
@@ -69,42 +91,48 @@ std::string ServedManifest::go_over(manifest::Loaded loaded, const std::stop_tok
   report_loaded(loaded, source_);
   const auto done = files_.reload(loaded.tree, manifest_time(options_.source), wall_clock(), stop);
   if (!done) throw std::runtime_error(source_ + ": the compiled manifest is damaged; mount again");
-  tell(done->inodes);
+  tell(*done->inodes, stop);
   {
     const std::lock_guard lock(mutex_);
     skipped_lines_ = loaded.errors;
     kept_index_ = std::move(loaded.kept_index);
+    kept_of_ = files_.names();
   }
   shows_its_end_ = shows_its_end;
   const std::string counts = "+" + std::to_string(done->added) + " -" +
                              std::to_string(done->removed) + " ~" + std::to_string(done->changed) +
                              " =" + std::to_string(done->same);
-  log::event(log::Level::info, "reload", "",
+  log::event(log::Level::info, "reload", std::to_string(files_.names()->epoch()),
              "source=" + log::escape(source_) + " act=swap names=\"" + counts + "\"");
   return counts;
 }
 
-void ServedManifest::tell(const Files::Replaced& inodes) noexcept {
-  for (const Inode inode : inodes.ended) session_.forget_attributes(inode);
-  for (const Inode inode : inodes.restated) session_.forget_attributes(inode);
-  for (const Inode inode : inodes.lists) session_.forget_list(inode);
+// What is told of a mount that ends would be for nothing.
+void ServedManifest::tell(const Files::Replaced& inodes, const std::stop_token& stop) noexcept {
+  for (const Inode inode : inodes.attributes) {
+    if (stop.stop_requested()) return;
+    session_.forget_attributes(inode);
+  }
+  for (const Inode inode : inodes.contents) {
+    if (stop.stop_requested()) return;
+    session_.forget_contents(inode);
+  }
 }
 
-void ServedManifest::watch() {
-  watch_tree();
-  tell(files_.forget_older_names());
+void ServedManifest::tell_again(const std::stop_token& stop) {
+  for (const auto& inodes : files_.forget_older_names()) tell(*inodes, stop);
 }
 
 // From the moment a compiled manifest shows damage every name answers EIO.  One that was kept is
 // removed, so that the next mount makes it anew.
-void ServedManifest::watch_tree() {
+void ServedManifest::watch() {
   const auto names = files_.names();
   if (names->tree().intact() || damaged_ == names) return;
   damaged_ = names;
   std::string index;
   {
     const std::lock_guard lock(mutex_);
-    index = kept_index_;
+    if (kept_of_ == names) index = kept_index_;
   }
   std::string text =
       "source=" + log::escape(source_) + " errno=EIO why=\"the compiled manifest is ";

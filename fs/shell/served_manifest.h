@@ -30,13 +30,14 @@ class ServedManifest {
   // thread at a time.  Throws std::exception, and nothing has changed then.
   std::string reload(const std::stop_token& stop);
 
-  // To be called every second, on one thread: has it been damaged, what is to be forgotten?
+  // To be called every second.  The first on any one thread: has it been damaged?  The second on
+  // reload()'s: what the kernel is to be told once more.
   void watch();
+  void tell_again(const std::stop_token& stop);
 
  private:
   std::string go_over(manifest::Loaded loaded, const std::stop_token& stop);
-  void tell(const Files::Replaced& inodes) noexcept;
-  void watch_tree();
+  void tell(const Files::Replaced& inodes, const std::stop_token& stop) noexcept;
 
   const Options& options_;
   const std::string source_;
@@ -45,6 +46,7 @@ class ServedManifest {
   mutable std::mutex mutex_;
   std::uint64_t skipped_lines_;               // guarded by mutex_
   std::string kept_index_;                    // guarded by mutex_; empty: it is not ours to remove
+  std::shared_ptr<const Catalogue> kept_of_;  // guarded by mutex_; these names are kept_index_'s
   bool shows_its_end_;                        // reload() only
   std::shared_ptr<const Catalogue> damaged_;  // told of; watch() only
 };

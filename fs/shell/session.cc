@@ -158,8 +158,8 @@ void Session::forget_attributes(Inode inode) noexcept {
   fuse_lowlevel_notify_inval_inode(session_.get(), inode, -1, 0);
 }
 
-void Session::forget_list(Inode directory) noexcept {
-  fuse_lowlevel_notify_inval_inode(session_.get(), directory, 0, 0);
+void Session::forget_contents(Inode inode) noexcept {
+  fuse_lowlevel_notify_inval_inode(session_.get(), inode, 0, 0);
 }
 
 void Session::stop() noexcept {

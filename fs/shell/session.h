@@ -2,7 +2,7 @@
 //
 // The conversation with the kernel: libfuse's session and the threads that serve it.
 //
-// The owner's thread calls.  A worker is blocked only in reading
+// The owner's thread calls, but for forget_*().  A worker is blocked only in reading
 // /dev/fuse, and a signal that nothing else receives gets it out of there.
 #pragma once
 
@@ -32,10 +32,11 @@ class Session {
   // Starts the workers.  `ended` is called once, on one of them, when the kernel has ended the
   // session: unmounted, or aborted.  Throws std::system_error.
   void start(unsigned workers, std::function<void()> ended);
-  // The kernel forgets what it believes of the inode's attributes; of a list, its names too.  Any
-  // thread, after shake_hands(); waits for nobody.
+  // The kernel forgets what it believes of the inode's attributes; of a directory or link also the
+  // list or target.  Any thread, after shake_hands().  May wait for an inode that the kernel is
+  // about to drop.
   void forget_attributes(Inode inode) noexcept;
-  void forget_list(Inode directory) noexcept;
+  void forget_contents(Inode inode) noexcept;
 
   // Ends and joins the workers.  What the kernel asks from then on is not answered.
   void stop() noexcept;

@@ -72,22 +72,23 @@ TEST_F(Reloading, AnInodeWithoutNameAndHandleIsStale) {
   reload("/b\t1\t-\t-\t" + kB + "\n");
   EXPECT_EQ(filesystem->attributes(old).error(), make_error_code(Errc::changed));
   EXPECT_EQ(lookup("a"), std::make_error_code(std::errc::no_such_file_or_directory));
-  EXPECT_FALSE(filesystem->xattr(old, "user.skimfs.url"));
+  EXPECT_EQ(filesystem->xattr(old, "user.skimfs.url").error(), make_error_code(Errc::changed));
+  EXPECT_EQ(filesystem->xattr_names(old).error(), make_error_code(Errc::changed));
 }
 
 // S-RELOAD-4
 TEST_F(Reloading, AnOpenHandleAsksUnderTheUrlThatWasSignedAgain) {
   const auto signed_by = [](const std::string& what) {
-    return "/s\t4194304\t-\t-\thttp://h.example/s?sig=" + what + "\n";
+    return "/s\t4194304\t-\t-\thttp://h.example/s?sv=1&sig=" + what + "\n";
   };
   reload(signed_by("old"));
   const auto file = open("s");
   read(file, 0, 4096);
-  EXPECT_EQ(fetching.orders.back().order.object->urls.front(), "http://h.example/s?sig=old");
+  EXPECT_EQ(fetching.orders.back().order.object->urls.front(), "http://h.example/s?sv=1&sig=old");
   fetching.deliver_all(kSize);
   EXPECT_EQ(reload(signed_by("new")).same, 1u);
   read(file, 3 * kMiB, 4096);
-  EXPECT_EQ(fetching.orders.back().order.object->urls.front(), "http://h.example/s?sig=new");
+  EXPECT_EQ(fetching.orders.back().order.object->urls.front(), "http://h.example/s?sv=1&sig=new");
   fetching.deliver_all(kSize);
 }
 
@@ -109,6 +110,19 @@ TEST_F(Reloading, ALookupUnderWayAnswersFromTheNamesThereAreThen) {
   EXPECT_EQ(stays->node->attributes.size, 5u);
 }
 
+TEST_F(Reloading, ALookupUnderWayGoesOnWhereTheNameLeadsThen) {
+  auto moves = std::make_shared<FakeAnswer>();
+  filesystem->lookup(1, "u", moves);
+  reload("/u\t-\t-\t-\t" + kA + "\n");
+  answer_probe(77);
+  EXPECT_FALSE(moves->answered());
+  ASSERT_EQ(fetching.probes.size(), 2u);
+  EXPECT_EQ(fetching.probes[1].object->urls.front(), kA);
+  fetching.probes[1].sink->finish({}, fetching.version(78), 0);
+  ASSERT_TRUE(moves->node);
+  EXPECT_EQ(moves->node->attributes.size, 78u);
+}
+
 TEST_F(Reloading, ALookupUnderWayOfWhatIsRemovedFindsNothing) {
   auto goes = std::make_shared<FakeAnswer>();
   filesystem->lookup(1, "u", goes);
@@ -120,11 +134,21 @@ TEST_F(Reloading, ALookupUnderWayOfWhatIsRemovedFindsNothing) {
 TEST_F(Reloading, OldNamesStayForListings) {
   const auto before = filesystem->names();
   reload("/b\t1\t-\t-\t" + kB + "\n");
-  EXPECT_EQ(filesystem->names(0), before);
-  EXPECT_EQ(filesystem->names()->epoch(), 1u);
+  EXPECT_EQ(filesystem->marked(0), before);
+  EXPECT_EQ(filesystem->marked(1), filesystem->names());
   clock.advance(std::chrono::seconds(60));
   filesystem->forget_older_names();
-  EXPECT_EQ(filesystem->names(0)->epoch(), 1u) << "then they are as now";
+  EXPECT_EQ(filesystem->marked(0), filesystem->names()) << "then they are as now";
+}
+
+// S-RELOAD-4: what was refused under the old signature is asked for at once under the new one.
+TEST_F(Reloading, ARefusalIsForgotten) {
+  const auto answer = std::make_shared<FakeAnswer>();
+  filesystem->lookup(1, "u", answer);
+  fetching.probes[0].sink->finish(Errc::denied, {}, 0);
+  EXPECT_EQ(lookup("u"), make_error_code(Errc::denied));
+  reload(kFirst);
+  EXPECT_FALSE(filesystem->try_lookup(1, "u"));
 }
 
 // What changed upstream before stays changed.

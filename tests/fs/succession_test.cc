@@ -74,7 +74,8 @@ TEST(Succession, AnotherOrderKeepsNumbers) {
   EXPECT_EQ(number_of(*found.next, "d/a"), number_of(*before, "d/a"));
   EXPECT_EQ(number_of(*found.next, "d/b"), number_of(*before, "d/b"));
   EXPECT_EQ(found.same, 3u);
-  EXPECT_TRUE(found.lists.empty());
+  EXPECT_TRUE(found.gone.empty());
+  EXPECT_EQ(found.lists, std::vector<FileNumber>{number_of(*before, "d")}) << "another list";
 }
 
 TEST(Succession, WhatIsAddedGetsANumberThatNobodyHad) {
@@ -102,23 +103,34 @@ TEST(Succession, AWholeFolderComesAndGoes) {
 }
 
 // Each of these is other content at the same name.
+void expect_changed(const std::string& was, const std::string& is) {
+  const auto before = first(was);
+  const Succession found = next(*before, is);
+  EXPECT_EQ(found.changed, 1u) << is;
+  EXPECT_EQ(found.removed, 0u) << is;
+  EXPECT_EQ(found.gone, std::vector<FileNumber>{1}) << is;
+  EXPECT_GE(number_of(*found.next, "a"), before->next_number()) << is;
+}
+
 TEST(Succession, OtherContentGetsAnotherNumber) {
-  const std::string was = "/a\t10\t-\t-\thttp://h/a\n";
   for (const std::string is :
        {"/a\t11\t-\t-\thttp://h/a\n", "/a\t10\t-\t-\thttp://h/b\n", "/a\t-\t-\t-\thttp://h/a\n",
         "/a\t10\t-\t-\thttp://h/a\tetag=\"x\"\n",
         "/a\t10\t-\tsha256:"
-        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-        "\thttp://h/a\n",
-        "/a\t10\t-\t-\thttp://h/a\tvalidator=time\n",
-        "/a\t10\t-\t-\thttp://h/a\tmirror=http://m/a\n", "/a/b\t10\t-\t-\thttp://h/a\n"}) {
-    const auto before = first(was);
-    const Succession found = next(*before, is);
-    EXPECT_EQ(found.changed, 1u) << is;
-    EXPECT_EQ(found.removed, 0u) << is;
-    EXPECT_EQ(found.gone, std::vector<FileNumber>{1}) << is;
-    EXPECT_GE(number_of(*found.next, "a"), before->next_number()) << is;
-  }
+        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\thttp://h/a\n",
+        "/a\t10\t-\t-\thttp://h/a\tvalidator=time\n", "/a\t10\t-\t-\thttp://h/a\tauth=bob\n",
+        "/a\t10\t-\t-\thttp://h/a\tmirror=http://m/a\n", "/a/b\t10\t-\t-\thttp://h/a\n",
+        "/a\t10\t-\t-\thttp://h/a\t!off=1\n", "/a\t-\t-\t-\t-\t!link=b\n",
+        "/a\t10\t-\t-\thttp://h/a\tpieces=sha256:1048576:http://h/p\n"})
+    expect_changed("/a\t10\t-\t-\thttp://h/a\n", is);
+}
+
+TEST(Succession, OtherWordsOfTheManifestAreOtherContent) {
+  expect_changed("/a\t3\t-\t-\t-\t!data=base64:YWFh\n", "/a\t3\t-\t-\t-\t!data=base64:YmJi\n");
+  expect_changed("/a\t-\t-\t-\t-\t!link=b\n", "/a\t-\t-\t-\t-\t!link=c\n");
+  const std::string parts = "/a\t6\t-\t-\t-\t!part=0+3 http://h/x\t!part=0+3 http://h/y\n";
+  expect_changed(parts, "/a\t6\t-\t-\t-\t!part=0+2 http://h/x\t!part=0+4 http://h/y\n");
+  expect_changed(parts, "/a\t6\t-\t-\t-\t!part=1+3 http://h/x\t!part=0+3 http://h/y\n");
 }
 
 // S-RELOAD-1
@@ -204,7 +216,12 @@ TEST(SignedUrl, OnlyTheSignatureGoes) {
   EXPECT_EQ(without_signature("http://h/a?AWSAccessKeyId=k&Signature=s&Expires=9"), "http://h/a");
   EXPECT_EQ(without_signature("http://h/a?sv=1&se=2&snapshot=3&sig=s"), "http://h/a?snapshot=3");
   EXPECT_EQ(without_signature("http://h/a?se=2"), "http://h/a?se=2");
+  EXPECT_EQ(without_signature("http://h/a?st=2&sig=s"), "http://h/a?st=2&sig=s");
   EXPECT_EQ(without_signature("http://h/a?x-amz-signature=s&"), "http://h/a?");
+}
+
+std::shared_ptr<const Catalogue> kept(const fs::OlderNames& older, std::uint32_t epoch) {
+  return older.find([epoch](const Catalogue& names) { return names.epoch() == epoch; });
 }
 
 TEST(OlderNames, AreKeptForAMinuteAndFew) {
@@ -212,36 +229,39 @@ TEST(OlderNames, AreKeptForAMinuteAndFew) {
   ManualClock clock;
   auto names = first(kTwo);
   for (int i = 0; i < 6; ++i) {
-    older.keep(names, {}, clock.now());
+    older.keep(names, clock.now());
     names = next(*names, kTwo).next;
   }
-  EXPECT_EQ(older.at(1), nullptr);
-  ASSERT_NE(older.at(2), nullptr);
-  EXPECT_EQ(older.at(2)->epoch(), 2u);
-  EXPECT_EQ(older.at(6), nullptr) << "the present ones";
+  EXPECT_EQ(kept(older, 1), nullptr);
+  EXPECT_NE(kept(older, 2), nullptr);
+  EXPECT_EQ(kept(older, 6), nullptr) << "the present ones";
   clock.advance(60s);
   older.forget(clock.now());
-  EXPECT_EQ(older.at(5), nullptr);
+  EXPECT_EQ(kept(older, 5), nullptr);
 }
 
-TEST(OlderNames, TheKernelIsToldAgainSoonAndOfListsAtTheEnd) {
+TEST(OlderNames, TheKernelIsToldAgainSoonAndAtTheEnd) {
   fs::OlderNames older;
   ManualClock clock;
-  using Inodes = std::vector<fs::Inode>;
-  older.keep(first(kTwo), {.ended = {7}, .restated = {8}, .lists = {1, 2}}, clock.now());
-  EXPECT_TRUE(older.forget(clock.now()).ended.empty());
+  const auto inodes = std::make_shared<const fs::Files::Replaced>();
+  older.keep(first(kTwo), clock.now());
+  older.told(inodes);
+  EXPECT_TRUE(older.forget(clock.now()).empty());
   clock.advance(1s);
-  const auto soon = older.forget(clock.now());
-  EXPECT_EQ(soon.ended, Inodes{7});
-  EXPECT_EQ(soon.restated, Inodes{8});
-  EXPECT_EQ(soon.lists, (Inodes{1, 2}));
+  EXPECT_EQ(older.forget(clock.now()).size(), 1u);
   clock.advance(58s);
-  EXPECT_TRUE(older.forget(clock.now()).lists.empty());
+  EXPECT_TRUE(older.forget(clock.now()).empty());
   clock.advance(1s);
-  const auto last = older.forget(clock.now());
-  EXPECT_TRUE(last.ended.empty());
-  EXPECT_EQ(last.lists, (Inodes{1, 2}));
-  EXPECT_TRUE(older.forget(clock.now()).lists.empty());
+  EXPECT_EQ(older.forget(clock.now()).size(), 1u);
+  EXPECT_TRUE(older.forget(clock.now()).empty());
+}
+
+TEST(Catalogue, ErasOfWhichNothingIsLeftAreForgotten) {
+  auto names = first(kTwo);
+  for (int i = 0; i < 1000; ++i)
+    names = next(*names, "/d/x" + std::to_string(i) + "\t1\t-\t-\thttp://h/x\n" + kTwo).next;
+  EXPECT_EQ(names->undated(number_of(*names, "d/a")).seconds, kFirst.seconds);
+  EXPECT_EQ(names->undated(number_of(*names, "d/x999")).seconds, kSecond.seconds);
 }
 
 }  // namespace

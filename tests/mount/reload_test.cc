@@ -201,6 +201,46 @@ TEST_F(Reload, AListingThatHasBegunEndsWithTheNamesItBeganWith) {
   for (const std::string& name : now) EXPECT_EQ(name.substr(0, 3), "new");
 }
 
+// S-RELOAD-3: its end tells the kernel nothing of what is past.
+TEST_F(Reload, AListingThatHasBegunBringsBackNoOldAttributes) {
+  constexpr int kFiles = 2000;
+  const auto with = [&](const std::string& mode) {
+    Manifest many = manifest();
+    for (int i = 0; i < kFiles; ++i)
+      many.line("/d/" + std::to_string(i) + "\t1\t-\t-\t" + origin.base() + "/a\tmode=" + mode);
+    return many;
+  };
+  const Mount mount(with("444"));
+  const std::unique_ptr<DIR, int (*)(DIR*)> open(::opendir((mount / "d").c_str()), ::closedir);
+  ASSERT_NE(open, nullptr);
+  ::readdir(open.get());
+  status_of(mount / "d/0");  // readdirplus goes on for who asks for attributes, too
+  EXPECT_TRUE(mount.reload(with("555")).ok());
+  while (::readdir(open.get()) != nullptr) continue;
+  for (int i = 0; i < kFiles; ++i)
+    ASSERT_EQ(status_of(mount / ("d/" + std::to_string(i))).st_mode & 0777, 0555u) << i;
+}
+
+// S-RELOAD-3
+TEST_F(Reload, ALinkLeadsWhereItLeadsNow) {
+  const auto with = [&](const std::string& to) {
+    return manifest().file("/a", kSize).file("/b", kSize).line("/l\t-\t-\t-\t-\t!link=" + to);
+  };
+  const Mount mount(with("a"));
+  EXPECT_TRUE(origin.body("/a").matches(0, kSize, mount.text("l")));
+  EXPECT_TRUE(mount.reload(with("b")).ok());
+  EXPECT_TRUE(origin.body("/b").matches(0, kSize, mount.text("l")));
+}
+
+// S-RELOAD-3
+TEST_F(Reload, AnotherOrderIsListed) {
+  const Mount mount(manifest().file("/a", kSize).file("/b", kSize));
+  const auto order = [&] { return shell("ls -U " + mount.dir()).out; };
+  EXPECT_EQ(order(), "a\nb\n");
+  EXPECT_EQ(mount.reload(manifest().file("/b", kSize).file("/a", kSize)).out, "+0 -0 ~0 =2\n");
+  EXPECT_EQ(order(), "b\na\n");
+}
+
 // S-RELOAD-1: what stays is never disturbed, whatever comes and goes beside it.
 TEST_F(Reload, ReadersOfWhatStaysSeeNothingOfManyReloads) {
   const Mount mount(manifest().file("/a", kSize).file("/b", kSize), "memory=16M");

@@ -11,6 +11,8 @@ namespace {
 
 using shell::Reloader;
 
+void no_upkeep(const std::stop_token&) {}
+
 Reloader::Outcome await(const Reloader& reloader, Reloader::Ticket ticket) {
   for (;;) {
     if (const auto outcome = reloader.outcome(ticket)) return *outcome;
@@ -19,7 +21,7 @@ Reloader::Outcome await(const Reloader& reloader, Reloader::Ticket ticket) {
 }
 
 TEST(Reloader, WhoAsksLearnsWhatCameOfIt) {
-  Reloader reloader([](const std::stop_token&) { return std::string("+1"); });
+  Reloader reloader([](const std::stop_token&) { return std::string("+1"); }, no_upkeep);
   reloader.start();
   const Reloader::Outcome outcome = await(reloader, reloader.ask());
   EXPECT_TRUE(outcome.done);
@@ -28,10 +30,12 @@ TEST(Reloader, WhoAsksLearnsWhatCameOfIt) {
 
 TEST(Reloader, AFailureIsToldAndTheNextOneMayGoWell) {
   int calls = 0;
-  Reloader reloader([&](const std::stop_token&) -> std::string {
-    if (++calls == 1) throw std::runtime_error("m:1:2: bad");
-    return "fine";
-  });
+  Reloader reloader(
+      [&](const std::stop_token&) -> std::string {
+        if (++calls == 1) throw std::runtime_error("m:1:2: bad");
+        return "fine";
+      },
+      no_upkeep);
   reloader.start();
   const Reloader::Outcome outcome = await(reloader, reloader.ask());
   EXPECT_FALSE(outcome.done);
@@ -45,13 +49,15 @@ TEST(Reloader, AFailureIsToldAndTheNextOneMayGoWell) {
 TEST(Reloader, WhoAsksDuringAReloadGetsAnotherOneAndAllTheSame) {
   std::promise<void> begun, go;
   int calls = 0;
-  Reloader reloader([&](const std::stop_token&) {
-    if (++calls == 1) {
-      begun.set_value();
-      go.get_future().wait();
-    }
-    return std::to_string(calls);
-  });
+  Reloader reloader(
+      [&](const std::stop_token&) {
+        if (++calls == 1) {
+          begun.set_value();
+          go.get_future().wait();
+        }
+        return std::to_string(calls);
+      },
+      no_upkeep);
   reloader.start();
   const auto before = reloader.ask();
   begun.get_future().wait();
@@ -65,13 +71,22 @@ TEST(Reloader, WhoAsksDuringAReloadGetsAnotherOneAndAllTheSame) {
   EXPECT_EQ(calls, 2);
 }
 
+TEST(Reloader, ATicketThatNobodyGotIsRefused) {
+  Reloader reloader([](const std::stop_token&) { return std::string(); }, no_upkeep);
+  const auto outcome = reloader.outcome(7);
+  ASSERT_TRUE(outcome);
+  EXPECT_FALSE(outcome->done);
+}
+
 TEST(Reloader, StopEndsTheWork) {
   std::promise<void> begun;
-  Reloader reloader([&](const std::stop_token& stop) -> std::string {
-    begun.set_value();
-    while (!stop.stop_requested()) std::this_thread::yield();
-    throw std::runtime_error("stopped");
-  });
+  Reloader reloader(
+      [&](const std::stop_token& stop) -> std::string {
+        begun.set_value();
+        while (!stop.stop_requested()) std::this_thread::yield();
+        throw std::runtime_error("stopped");
+      },
+      no_upkeep);
   reloader.start();
   reloader.ask();
   begun.get_future().wait();
