@@ -249,8 +249,9 @@ std::shared_ptr<const Files::Replaced> Files::replace(const Succession& successi
   const auto inode = [this](FileNumber number) { return inode_of(number, generation(number)); };
   for (const FileNumber number : succession.gone) {
     if (const Slot* const known = slot(number)) keep_ended(inode(number), *known);
-    (kind(number) == Kind::file ? out->attributes : out->contents).push_back(inode(number));
+    out->attributes.push_back(inode(number));
   }
+  for (const FileNumber number : succession.gone_others) out->contents.push_back(inode(number));
   for (const FileNumber number : succession.restated) out->attributes.push_back(inode(number));
   for (const FileNumber number : succession.lists) out->contents.push_back(inode(number));
   for (const auto& [number, slot] : slots_)
@@ -259,11 +260,6 @@ std::shared_ptr<const Files::Replaced> Files::replace(const Succession& successi
   for (auto& [number, slot] : slots_) slot.failure = {};  // of a URL that may be another one now
   names_ = succession.next;
   return out;
-}
-
-Kind Files::kind(FileNumber number) const {
-  const auto row = names_->row(number);
-  return row ? names_->tree().entry(*row).kind : Kind::file;
 }
 
 // A file in use, whose URLs may have been signed again.

@@ -125,7 +125,6 @@ class Files {
   Slot* grow(FileNumber number);
   void keep_ended(Inode inode, const Slot& slot);
   void forget_ended() noexcept;
-  manifest::Kind kind(FileNumber number) const;
   void renew(FileNumber number, RemoteFile& file, const Catalogue& next) const;
   std::shared_ptr<Integrity> plan(Inode inode, const manifest::Content& content,
                                   const std::shared_ptr<const fetch::Profile>& who,

@@ -355,7 +355,11 @@ Result<std::string> FileSystem::xattr(Inode inode, std::string_view name) const 
   const auto names = parts_->files.names();
   const FileNumber number = number_of(inode);
   const auto row = names->row(number);
-  if (!row) return tl::unexpected(make_error_code(fetch::Errc::changed));
+  if (!row) {
+    if (const auto open = parts_->files.attributes(inode); !open)
+      return tl::unexpected(open.error());
+    return tl::unexpected(code(std::errc::no_message_available));
+  }
   const bool file = names->tree().entry(*row).kind == manifest::Kind::file;
   const manifest::Content content = names->tree().content(*row);
   if (const auto why = Files::fault(*names)) return tl::unexpected(why);
@@ -376,7 +380,11 @@ Result<std::string> FileSystem::xattr(Inode inode, std::string_view name) const 
 Result<std::vector<std::string>> FileSystem::xattr_names(Inode inode) const {
   const auto names = parts_->files.names();
   const auto row = names->row(number_of(inode));
-  if (!row) return tl::unexpected(make_error_code(fetch::Errc::changed));
+  if (!row) {
+    if (const auto open = parts_->files.attributes(inode); !open)
+      return tl::unexpected(open.error());
+    return std::vector<std::string>{};
+  }
   const bool file = names->tree().entry(*row).kind == manifest::Kind::file;
   auto list = file ? fs::xattr_names(names->tree().content(*row)) : std::vector<std::string>{};
   if (const auto why = Files::fault(*names)) return tl::unexpected(why);

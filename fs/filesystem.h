@@ -110,7 +110,7 @@ class FileSystem {
 
   Result<std::string> link_target(Inode inode) const;
 
-  // Errors: ENODATA unknown, EOPNOTSUPP outside "user.", ESTALE for an inode that no name leads to.
+  // Errors: ENODATA unknown, EOPNOTSUPP outside "user.", ESTALE for an inode that is not.
   Result<std::string> xattr(Inode inode, std::string_view name) const;
   Result<std::vector<std::string>> xattr_names(Inode inode) const;
 

@@ -41,6 +41,7 @@ void OlderNames::told(Inodes inodes) noexcept {
 std::vector<OlderNames::Inodes> OlderNames::forget(fetch::TimePoint now) {
   std::vector<Inodes> again;
   const std::lock_guard lock(mutex_);
+  again.reserve(2 * kept_.size());  // nothing fails once something is marked
   for (Kept& each : kept_) {
     if (each.told_again || !each.inodes || now - each.since < kSettled) continue;
     again.push_back(each.inodes);

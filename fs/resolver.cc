@@ -60,6 +60,8 @@ void Resolver::ask(Aim aim, Inode inode, Then then) {
 void Resolver::send(Aim aim, Inode inode, std::optional<Word> first_answer) {
   const auto content = files_.content(number_of(inode));
   if (!content) return settle(aim, inode, content.error());
+  // A reload has made it something of which all is known.
+  if (content->parts.empty() || content->parts.front().urls.empty()) return settle(aim, inode, {});
   const manifest::Part& part = content->parts.front();
   auto object = std::make_shared<fetch::Object>(fetch::Object{part.urls, files_.profile(*content)});
   probes_++;

@@ -128,6 +128,7 @@ class Walk {
     for (Row row = 0; row < old_.rows(); ++row) {
       if (kept_[row]) continue;
       out_.gone.push_back(before_.number(row));
+      if (old_.entry(row).kind != Kind::file) out_.gone_others.push_back(out_.gone.back());
       lists_.erase(out_.gone.back());
     }
   }

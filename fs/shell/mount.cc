@@ -217,6 +217,7 @@ void Mount::stop() noexcept {
   reloader_.hurry();
   keeper_.settle_all();
   fetcher_.stop();
+  manifest_.finish_telling();
   session_.stop();
   keeper_.tick();  // interrupts that came in meanwhile
   keeper_.stop();

@@ -52,6 +52,7 @@ void Reloader::run(const std::stop_token& stop) {
     }
     begun_ = wanted_;
     lock.unlock();
+    upkeep_(stop);  // also where one reload follows the other
     Outcome outcome = work(stop);
     lock.lock();
     ++(outcome.done ? counts_.done : counts_.failed);

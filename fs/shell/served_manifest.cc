@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdint>
+#include <new>
 #include <stdexcept>
 #include <utility>
 
@@ -25,19 +26,23 @@ manifest::Time wall_clock() {
           static_cast<std::uint32_t>(std::chrono::nanoseconds(now - seconds).count())};
 }
 
-// By which a file is seen to be another one, or written to.
 struct FileState {
   dev_t device = 0;
   ino_t inode = 0;
   off_t size = 0;
-  std::int64_t seconds = 0, nanoseconds = 0;  // of its last change
-  friend bool operator==(const FileState&, const FileState&) = default;
+  std::int64_t seconds = 0, nanoseconds = 0;  // when it was last written to
+
+  // Another file in its place is no matter: what was read is whole.
+  bool was_written_to(const FileState& now) const noexcept {
+    return device == now.device && inode == now.inode &&
+           (size != now.size || seconds != now.seconds || nanoseconds != now.nanoseconds);
+  }
 };
 
 FileState state_of(const std::string& path) {
   struct stat file {};
   if (stat(path.c_str(), &file) != 0) return {};
-  return {file.st_dev, file.st_ino, file.st_size, file.st_ctim.tv_sec, file.st_ctim.tv_nsec};
+  return {file.st_dev, file.st_ino, file.st_size, file.st_mtim.tv_sec, file.st_mtim.tv_nsec};
 }
 
 // What was read from a pipe is gone.
@@ -71,7 +76,7 @@ std::string ServedManifest::reload(const std::stop_token& stop) {
     check_readable_again(options_.source);
     const FileState before = state_of(options_.source);
     manifest::Loaded loaded = load_manifest(options_, stop);
-    if (before != state_of(options_.source))
+    if (before.was_written_to(state_of(options_.source)))
       throw std::runtime_error(source_ + ": was written to while it was read; write a new file " +
                                "beside it and rename that");
     return go_over(std::move(loaded), stop);
@@ -107,20 +112,28 @@ std::string ServedManifest::go_over(manifest::Loaded loaded, const std::stop_tok
   return counts;
 }
 
-// What is told of a mount that ends would be for nothing.
-void ServedManifest::tell(const Files::Replaced& inodes, const std::stop_token& stop) noexcept {
-  for (const Inode inode : inodes.attributes) {
+// Not beside the end of the workers: the kernel may wait for an answer of theirs to what it is
+// told.
+void ServedManifest::tell(const std::vector<Inode>& inodes, Forget forget,
+                          const std::stop_token& stop) noexcept {
+  for (const Inode inode : inodes) {
+    const std::lock_guard lock(telling_);
     if (stop.stop_requested()) return;
-    session_.forget_attributes(inode);
-  }
-  for (const Inode inode : inodes.contents) {
-    if (stop.stop_requested()) return;
-    session_.forget_contents(inode);
+    (session_.*forget)(inode);
   }
 }
 
-void ServedManifest::tell_again(const std::stop_token& stop) {
-  for (const auto& inodes : files_.forget_older_names()) tell(*inodes, stop);
+void ServedManifest::tell(const Files::Replaced& inodes, const std::stop_token& stop) noexcept {
+  tell(inodes.attributes, &Session::forget_attributes, stop);
+  tell(inodes.contents, &Session::forget_contents, stop);
+}
+
+void ServedManifest::tell_again(const std::stop_token& stop) noexcept {
+  try {
+    for (const auto& inodes : files_.forget_older_names()) tell(*inodes, stop);
+  } catch (const std::bad_alloc&) {
+    // Nothing is marked as told: it is tried again in a second.
+  }
 }
 
 // From the moment a compiled manifest shows damage every name answers EIO.  One that was kept is

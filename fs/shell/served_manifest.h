@@ -9,6 +9,7 @@
 #include <mutex>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include "fs/filesystem.h"
 #include "fs/manifest/load.h"
@@ -33,16 +34,22 @@ class ServedManifest {
   // To be called every second.  The first on any one thread: has it been damaged?  The second on
   // reload()'s: what the kernel is to be told once more.
   void watch();
-  void tell_again(const std::stop_token& stop);
+  void tell_again(const std::stop_token& stop) noexcept;
+  // Once the `stop` of the calls above is requested: waits until the kernel is being told of
+  // nothing any more.
+  void finish_telling() noexcept { const std::lock_guard lock(telling_); }
 
  private:
   std::string go_over(manifest::Loaded loaded, const std::stop_token& stop);
+  using Forget = void (Session::*)(Inode) noexcept;
+  void tell(const std::vector<Inode>& inodes, Forget forget, const std::stop_token& stop) noexcept;
   void tell(const Files::Replaced& inodes, const std::stop_token& stop) noexcept;
 
   const Options& options_;
   const std::string source_;
   FileSystem& files_;
   Session& session_;
+  std::mutex telling_;  // one inode at a time, and then `stop` is looked at
   mutable std::mutex mutex_;
   std::uint64_t skipped_lines_;               // guarded by mutex_
   std::string kept_index_;                    // guarded by mutex_; empty: it is not ours to remove

@@ -76,6 +76,26 @@ TEST_F(Reloading, AnInodeWithoutNameAndHandleIsStale) {
   EXPECT_EQ(filesystem->xattr_names(old).error(), make_error_code(Errc::changed));
 }
 
+TEST_F(Reloading, AnEndedInodeThatIsOpenHasNoXattrs) {
+  const auto old = inode("a");
+  const auto file = open("a");
+  reload("/b\t1\t-\t-\t" + kB + "\n");
+  EXPECT_EQ(filesystem->xattr(old, "user.skimfs.url").error(),
+            std::make_error_code(std::errc::no_message_available));
+  EXPECT_TRUE(filesystem->xattr_names(old)->empty());
+}
+
+// Between a lookup's two looks at the names they may have become others.
+TEST_F(Reloading, WhatNeedsNoServerIsNotAskedOfOne) {
+  reload("/u/x\t1\t-\t-\t" + kA + "\n/e\t0\t-\t-\t" + kA + "\n");
+  for (const std::string name : {"u", "e"}) {
+    const auto answer = std::make_shared<FakeAnswer>();
+    filesystem->lookup(1, name, answer);
+    EXPECT_TRUE(answer->node) << name;
+  }
+  EXPECT_TRUE(fetching.probes.empty());
+}
+
 // S-RELOAD-4
 TEST_F(Reloading, AnOpenHandleAsksUnderTheUrlThatWasSignedAgain) {
   const auto signed_by = [](const std::string& what) {
