@@ -81,18 +81,42 @@ Arena::~Arena() {
 
 Arena::Run Arena::take(std::uint32_t pages) noexcept {
   assert(pages >= 1 && pages <= kChunkPages);
-  if (filled_lists_ == 0) return {};
-  const std::uint64_t enough = filled_lists_ & ~(list_bit(pages) - 1);
+  std::uint64_t lists = filled_lists_;
+  if (promised_ == whole_) lists &= ~list_bit(kChunkPages);
+  if (lists == 0) return {};
+  const std::uint64_t enough = lists & ~(list_bit(pages) - 1);
   const auto list = static_cast<std::uint32_t>(enough != 0 ? std::countr_zero(enough) + 1
-                                                           : 64 - std::countl_zero(filled_lists_));
-  const std::uint32_t length = std::min(pages, list);
+                                                           : 64 - std::countl_zero(lists));
+  free_pages_ -= std::min(pages, list);
+  return take_from(list, std::min(pages, list));
+}
+
+bool Arena::promise() noexcept {
+  if (promised_ == whole_) return false;
+  ++promised_;
+  free_pages_ -= kChunkPages;
+  return true;
+}
+
+Arena::Run Arena::redeem() noexcept {
+  assert(promised_ > 0);
+  --promised_;
+  return take_from(kChunkPages, kChunkPages);
+}
+
+void Arena::renounce() noexcept {
+  assert(promised_ > 0);
+  --promised_;
+  free_pages_ += kChunkPages;
+}
+
+Arena::Run Arena::take_from(std::uint32_t list, std::uint32_t length) noexcept {
   const std::uint32_t index = lists_[list];
   Chunk& chunk = chunks_[index];
   const std::uint32_t first = find_run(chunk.free, length);
   unfile(index);
   chunk.free &= ~bits(first, length);
   file(index);
-  free_pages_ -= length;
   const Run run{base_ + (std::uint64_t{index} * kChunkPages + first) * kPage, length};
   ASAN_UNPOISON_MEMORY_REGION(run.data, size_of(run));
   return run;
@@ -119,6 +143,7 @@ void Arena::file(std::uint32_t index) noexcept {
   Chunk& chunk = chunks_[index];
   chunk.longest = longest_run(chunk.free);
   if (chunk.longest == 0) return;
+  if (chunk.longest == kChunkPages) ++whole_;
   chunk.previous = kNone;
   chunk.next = lists_[chunk.longest];
   if (chunk.next != kNone) chunks_[chunk.next].previous = index;
@@ -129,6 +154,7 @@ void Arena::file(std::uint32_t index) noexcept {
 void Arena::unfile(std::uint32_t index) noexcept {
   Chunk& chunk = chunks_[index];
   if (chunk.longest == 0) return;
+  if (chunk.longest == kChunkPages) --whole_;
   if (chunk.next != kNone) chunks_[chunk.next].previous = chunk.previous;
   if (chunk.previous != kNone) {
     chunks_[chunk.previous].next = chunk.next;

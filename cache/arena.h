@@ -34,8 +34,15 @@ class Arena {
   Run take(std::uint32_t pages) noexcept;
   void give(Run run) noexcept;
 
+  // A whole chunk, to be chosen when its first byte comes: memory given back until then, and still
+  // in the processor's caches, is used again.  False: none is left to be promised.  A promise is
+  // kept by redeem(), or ended by renounce().
+  bool promise() noexcept;
+  Run redeem() noexcept;
+  void renounce() noexcept;
+
   std::uint64_t pages() const noexcept { return chunks_.size() * kChunkPages; }
-  std::uint64_t free_pages() const noexcept { return free_pages_; }
+  std::uint64_t free_pages() const noexcept { return free_pages_; }  // without what is promised
 
   // Lets the system have the memory behind `run`; its bytes become zero.
   static void discard(Run run) noexcept;
@@ -49,12 +56,15 @@ class Arena {
     std::uint32_t longest = 0;  // run of free pages; names the list the chunk is in
   };
 
+  Run take_from(std::uint32_t list, std::uint32_t pages) noexcept;
   void file(std::uint32_t chunk) noexcept;
   void unfile(std::uint32_t chunk) noexcept;
 
   std::byte* base_ = nullptr;
   std::uint64_t mapped_ = 0;  // bytes
   std::uint64_t free_pages_ = 0;
+  std::uint64_t whole_ = 0;     // chunks without a page in use
+  std::uint64_t promised_ = 0;  // of those
   std::vector<Chunk> chunks_;
   std::array<std::uint32_t, kChunkPages + 1> lists_;  // by longest run; last filed is first
   std::uint64_t filled_lists_ = 0;                    // bit n-1: lists_[n] is not empty

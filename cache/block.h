@@ -70,13 +70,15 @@ class Block {
   Waitings fail(std::error_code why) noexcept;
   static void wake(const Waitings& over, std::error_code why) noexcept;
 
+  // Null until place(), which comes before the first byte; then the same for good.
   std::byte* memory() const noexcept { return memory_; }
+  void place(std::byte* memory) noexcept { memory_ = memory; }
 
  private:
   friend class FillTicket;
 
   const Extent extent_;
-  std::byte* const memory_;
+  std::byte* memory_;  // written by the filler, before readable_ first rises
   const std::uint64_t filler_;
   std::atomic<std::uint32_t> readable_{0};  // written by the filler alone
   mutable std::atomic<bool> hurried_;

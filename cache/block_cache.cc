@@ -264,7 +264,8 @@ void BlockCache::make(VersionId version, Extent gap, Why why, const Claimant& wh
     const std::uint32_t pages = pages_for(gap.length);
     while (status_.used + std::uint64_t{pages} * Arena::kPage + kBookkeeping > limit_) evict(why);
     claim.missing.emplace_back();  // what may throw comes first
-    const Arena::Run run = arena_.take(pages);
+    Arena::Run run{nullptr, pages};
+    if (pages < Arena::kChunkPages || !arena_.promise()) run = arena_.take(pages);
     assert(run.pages > 0);  // the limit is never above the arena's size
     const Extent part{gap.offset, std::min(gap.length, std::uint64_t{run.pages} * Arena::kPage)};
     Entry& entry = list(version, part, run, why, who);
@@ -286,7 +287,7 @@ Entry& BlockCache::list(VersionId version, Extent bytes, Arena::Run run, Why why
     shelves_->insert(*entry);
   } catch (...) {
     if (group != nullptr) shares_.leave(*group);
-    arena_.give(run);
+    give_back(run);
     throw;
   }
   entry->listed = true;
@@ -338,11 +339,18 @@ void BlockCache::unlist(Entry& entry) noexcept {
 }
 
 void BlockCache::destroy(Entry& entry) noexcept {
-  arena_.give(entry.run());
+  give_back(entry.run());
   status_.used -= entry.cost();
   --status_.blocks;
   shares_.leave(entry.group);
   delete &entry;
+}
+
+void BlockCache::give_back(Arena::Run run) noexcept {
+  if (run.data == nullptr)
+    arena_.renounce();
+  else
+    arena_.give(run);
 }
 
 void BlockCache::unpin(Entry& entry) noexcept {
@@ -360,6 +368,11 @@ void BlockCache::unpin(Entry& entry) noexcept {
 bool BlockCache::is_pinned(const Entry& entry) const noexcept {
   const std::lock_guard lock(mutex_);
   return entry.pins > 0;
+}
+
+void BlockCache::place(Entry& entry) noexcept {
+  const std::lock_guard lock(mutex_);
+  entry.place(arena_.redeem().data);
 }
 
 void BlockCache::abolish(Entry& entry) noexcept {

@@ -142,12 +142,14 @@ class BlockCache {
   void recycle() noexcept;             // what has passed through, but for a tail
   void unlist(Entry& entry) noexcept;  // out of the index
   void destroy(Entry& entry) noexcept;
+  void give_back(Arena::Run run) noexcept;  // or the promise of one
   bool room_is_due() const noexcept;
   void check_invariants() const noexcept;
 
   // Without:
   void unpin(Entry& entry) noexcept;
   bool is_pinned(const Entry& entry) const noexcept;
+  void place(Entry& entry) noexcept;    // its first byte comes
   void abolish(Entry& entry) noexcept;  // its ticket fails: no claim finds it any more
   void settle(Entry& entry) noexcept;   // its ticket is done
   void serve() noexcept;                // wakes those whose turn for room has come

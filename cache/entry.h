@@ -34,6 +34,7 @@ struct Entry final : Block, boost::intrusive::list_base_hook<> {
 
   using Block::fail;
   using Block::memory;
+  using Block::place;
   using Block::show;
   using Block::Waitings;
   using Block::wake;

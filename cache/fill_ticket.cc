@@ -30,6 +30,7 @@ FillTicket::~FillTicket() { fail(std::make_error_code(std::errc::operation_cance
 
 std::span<std::byte> FillTicket::space() noexcept {
   if (entry_ == nullptr) return {};
+  if (entry_->memory() == nullptr) entry_->cache.place(*entry_);
   return {entry_->memory() + filled_, extent_.length - filled_};
 }
 

@@ -68,6 +68,36 @@ TEST(Arena, DiscardedMemoryIsZero) {
   EXPECT_EQ(run.data[Arena::kPage], std::byte{0});
 }
 
+TEST(Arena, KeepsAPromiseWithTheMemoryGivenLast) {
+  Arena arena(kMiB);
+  const Arena::Run first = arena.take(64);
+  ASSERT_TRUE(arena.promise());
+  arena.give(first);
+  const Arena::Run kept = arena.redeem();
+  EXPECT_EQ(kept.data, first.data);
+  EXPECT_EQ(kept.pages, 64u);
+}
+
+TEST(Arena, BreaksNoChunkThatIsPromised) {
+  Arena arena(512 * 1024);
+  const Arena::Run small = arena.take(10);
+  ASSERT_TRUE(arena.promise());
+  EXPECT_FALSE(arena.promise());
+  EXPECT_EQ(arena.free_pages(), 54u);
+  EXPECT_EQ(arena.take(64).pages, 54u);
+  EXPECT_EQ(arena.take(1).pages, 0u);
+  arena.give(small);
+  EXPECT_EQ(arena.redeem().pages, 64u);
+}
+
+TEST(Arena, APromiseRenouncedIsMemoryForOthers) {
+  Arena arena(256 * 1024);
+  ASSERT_TRUE(arena.promise());
+  EXPECT_EQ(arena.take(1).pages, 0u);
+  arena.renounce();
+  EXPECT_EQ(arena.take(64).pages, 64u);
+}
+
 TEST(Arena, NeverGivesAPageToTwoOwners) {
   const unsigned seed = std::random_device{}();
   SCOPED_TRACE(testing::Message() << "seed " << seed);
@@ -75,22 +105,34 @@ TEST(Arena, NeverGivesAPageToTwoOwners) {
   Arena arena(kMiB);
   std::vector<Arena::Run> owned;
   std::set<std::byte*> pages;
+  std::uint64_t promised = 0;
+  const auto own = [&](Arena::Run run) {
+    for (std::uint32_t i = 0; i < run.pages; ++i)
+      ASSERT_TRUE(pages.insert(run.data + i * Arena::kPage).second);
+    if (run.pages > 0) owned.push_back(run);
+  };
   for (int step = 0; step < 20'000; ++step) {
-    if (owned.empty() || random() % 2 == 0) {
-      const Arena::Run run = arena.take(1 + random() % 64);
-      for (std::uint32_t i = 0; i < run.pages; ++i) {
-        ASSERT_TRUE(pages.insert(run.data + i * Arena::kPage).second);
-      }
-      if (run.pages > 0) owned.push_back(run);
+    const auto what = random() % 8;
+    if (what == 0) {
+      promised += arena.promise() ? 1 : 0;
+    } else if (what == 1 && promised > 0) {
+      --promised;
+      const Arena::Run kept = arena.redeem();
+      ASSERT_EQ(kept.pages, 64u);
+      own(kept);
+    } else if (what == 2 && promised > 0) {
+      --promised;
+      arena.renounce();
+    } else if (owned.empty() || what < 5) {
+      own(arena.take(1 + random() % 64));
     } else {
       std::swap(owned[random() % owned.size()], owned.back());
-      for (std::uint32_t i = 0; i < owned.back().pages; ++i) {
+      for (std::uint32_t i = 0; i < owned.back().pages; ++i)
         pages.erase(owned.back().data + i * Arena::kPage);
-      }
       arena.give(owned.back());
       owned.pop_back();
     }
-    ASSERT_EQ(arena.free_pages() + pages.size(), kMiB / Arena::kPage);
+    ASSERT_EQ(arena.free_pages() + pages.size() + 64 * promised, kMiB / Arena::kPage);
   }
 }
 

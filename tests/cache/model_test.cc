@@ -156,8 +156,11 @@ class Model {
     tickets_.pop_back();
   }
 
+  // Asking for space() would place every block that no byte has come for.
   void sweep() {
-    std::erase_if(tickets_, [](Filling& each) { return each.ticket.space().empty(); });
+    std::erase_if(tickets_, [](Filling& each) {
+      return each.ticket.filled() == each.ticket.extent().length;
+    });
   }
 
   void find() {
