@@ -12,9 +12,10 @@
 namespace skimfs::fetch {
 namespace {
 
-// So many connections speculation opens at once, and so many round trips it waits before another.
+// So many connections speculation opens at once, and so many round trips it waits before another:
+// as many as a new one may need to be as fast as those.
 constexpr std::size_t kFewConnections = 4;
-constexpr int kRoundTrips = 3;
+constexpr int kRoundTrips = 8;
 
 }  // namespace
 

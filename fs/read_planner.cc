@@ -85,6 +85,7 @@ ReadPlanner::Reach ReadPlanner::reach(const PlannerLimits& limits,
     reach.near = true;
     return reach;
   }
+  reach.round_trip = pace.first_byte;
   reach.window_free = pace.capped() ? 2 * kFewRequests : kFewRequests;
   reach.window_kept = kFewRequests;
   reach.share = kFarShare;
@@ -174,8 +175,9 @@ void ReadPlanner::refused(Extent segment) noexcept {
   for (Stream& stream : streams_) {
     if (segment.offset < stream.next || segment.offset >= stream.ahead_end) continue;
     stream.ahead_end = segment.offset;
-    stream.window = std::max(stream.window / 2, std::min(stream.window, kWindowMin));
-    stream.grown_at = stream.next;
+    const std::uint64_t granted = stream.ahead_end - stream.next;
+    stream.window = std::min(stream.window, std::max({stream.window / 2, granted, kWindowMin}));
+    stream.on_trial = false;
     return;
   }
 }
@@ -251,7 +253,8 @@ ReadPlanner::Stream& ReadPlanner::absorb_runs_behind(Stream& stream) noexcept {
 
 // The window halves while nobody reads and doubles when a reader waited although half a window's
 // worth has passed since it was last judged.  Beyond what hides a round trip it doubles only while
-// that makes the reader faster.
+// that makes the reader faster; what comes within one round trip comes in bursts and tells nothing
+// of that.
 void ReadPlanner::advance(Stream& stream, Extent bytes, Found found, fetch::TimePoint now,
                           const Reach& reach) noexcept {
   const auto idle = std::min<std::int64_t>((now - stream.used) / kIdle, 63);
@@ -261,13 +264,16 @@ void ReadPlanner::advance(Stream& stream, Extent bytes, Found found, fetch::Time
   stream.next = bytes.end();
   ++stream.reads;
 
-  if (found == Found::ready) return;
-  if (reads_on(stream))
+  const bool far = reach.round_trip > fetch::Duration::zero();
+  if (reads_on(stream) && (far || found != Found::ready))
     stream.window = std::max(stream.window, std::min(reach.start, reach.window_max));
+  if (found == Found::ready) return;
   const std::uint64_t progress = stream.next - stream.grown_at;
   if (progress < stream.window / 2) return;
+  const bool burst = now - stream.grown_time < reach.round_trip;
+  if (burst && stream.window >= reach.window_kept) return;
   const double seconds = std::chrono::duration<double>(now - stream.grown_time).count();
-  const double rate = static_cast<double>(progress) / std::max(seconds, 1e-9);
+  const double rate = burst ? 0 : static_cast<double>(progress) / std::max(seconds, 1e-9);
   const bool worthwhile = rate > kWorthwhile * stream.best_rate;
   const bool in_vain = std::exchange(stream.on_trial, false) && !worthwhile;
   if (in_vain && stream.window > reach.window_kept) {

@@ -61,6 +61,7 @@ class ReadPlanner {
     std::uint64_t window_free = 0;  // up to here a waiting reader is reason enough to grow
     std::uint64_t window_kept = 0;  // beyond, a window that brought nothing shrinks again
     bool near = false;              // a round trip costs little
+    fetch::Duration round_trip{};   // zero: near, or not known
     std::uint64_t start = 0;        // unearned bytes for who reads a file in order from its begin
     std::uint64_t segment_max = 0;  // bytes of one request
     double share = 0;               // of a small window in one request

@@ -257,9 +257,9 @@ TEST_F(FewConnections, SpeculationWaitsForOneOfThemToBeFree) {
   EXPECT_EQ(transport.sent[4].header("Range"), "bytes=100-109");
 }
 
-TEST_F(FewConnections, ForThreeRoundTripsAtMost) {
+TEST_F(FewConnections, ForEightRoundTripsAtMost) {
   want_fifth();
-  pass(149ms);
+  pass(399ms);
   EXPECT_EQ(transport.count(), 4u);
   pass(2ms);
   EXPECT_EQ(transport.count(), 5u);
