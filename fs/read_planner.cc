@@ -280,8 +280,9 @@ void ReadPlanner::advance(Stream& stream, Extent bytes, Found found, fetch::Time
     stream.window /= 2;
     stream.no_trial = now + kNoTrial;
   } else if (worthwhile || (stream.window < reach.window_free && now >= stream.no_trial)) {
-    stream.on_trial = true;
+    const std::uint64_t before = stream.window;
     stream.window = clamp_window(2 * stream.window, reach.window_max);
+    stream.on_trial = stream.window > before;
   }
   stream.best_rate = std::max(stream.best_rate, rate);
   stream.grown_at = stream.next;
