@@ -64,12 +64,22 @@ std::optional<Admission::Age> Admission::next(TimePoint now) {
     }
     if (!chosen) continue;
     remove(best.second, *chosen, priority);
-    if (chosen->running() == 0) ++hosts_running_;
-    chosen->started(now);
-    ++running_;
+    started(*chosen, now);
     return best.second;
   }
   return {};
+}
+
+bool Admission::take(Host& host, TimePoint now) noexcept {
+  if (!room(running_, slots_, true) || !may_start(host, true, now)) return false;
+  started(host, now);
+  return true;
+}
+
+void Admission::started(Host& host, TimePoint now) noexcept {
+  if (host.running() == 0) ++hosts_running_;
+  host.started(now);
+  ++running_;
 }
 
 void Admission::ended(Host& host) noexcept {

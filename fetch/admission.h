@@ -36,7 +36,10 @@ class Admission {
 
   // The order to start now; its slots are taken until ended().  Empty when none may.
   std::optional<Age> next(TimePoint now);
-  void ended(Host& host) noexcept;
+  // Takes slots for another exchange of an order that runs; false: none are free.  Whoever waits
+  // goes first: call it when next() has nobody.
+  bool take(Host& host, TimePoint now) noexcept;
+  void ended(Host& host) noexcept;  // each of those
 
   // When the first pause ends, or the first trial is due, that a waiting order waits for; empty
   // when none does.
@@ -56,6 +59,7 @@ class Admission {
   using Lines = std::map<Host*, std::set<Age>>;  // never an empty set
 
   bool may_start(const Host& host, bool demand, TimePoint now) const noexcept;
+  void started(Host& host, TimePoint now) noexcept;
 
   unsigned slots_;
   unsigned running_ = 0;

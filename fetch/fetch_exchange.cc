@@ -39,27 +39,32 @@ void FetchLoop::on_connected(Attempt& attempt, bool reused, bool public_peer) {
   }
   if (attempt.order)
     watch(*attempt.order);
-  else
+  else if (attempt.trial)
     attempt.drain_until = attempt.progressed + limits_.first_byte_timeout;  // a trial left alone
 }
 
 bool FetchLoop::on_head(Attempt& attempt, const ResponseHead& head) {
   heard(attempt);
+  if (attempt.hedges) return on_hedge_head(attempt, head);
   if (!attempt.order) return false;
-  const TimePoint now = clock_.now();
-  if (trouble_of(head.status, Errc::server_failed, "").kind == Trouble::Kind::transient) {
-    host_failed(attempt);
-  } else {
-    attempt.host.health.good();
-    if (attempt.sent) attempt.host.health.answered(now - attempt.progressed, now);
-  }
-  attempt.first_byte = now - attempt.progressed;
-  attempt.progressed = now;
+  const bool failed =
+      trouble_of(head.status, Errc::server_failed, "").kind == Trouble::Kind::transient;
+  if (failed) host_failed(attempt);
+  answered(attempt, !failed);
   if (is_redirect(head.status) && head.count("Location") == 1) {
     redirected(detach(attempt), head.value("Location"));
     return drain_all(attempt, head);
   }
   return attempt.order->sink ? on_range_head(attempt, head) : on_probe_head(attempt, head);
+}
+
+void FetchLoop::answered(Attempt& attempt, bool well) {
+  const TimePoint now = clock_.now();
+  attempt.first_byte = now - attempt.progressed;
+  attempt.progressed = now;
+  if (!well) return;
+  attempt.host.health.good();
+  if (attempt.sent) attempt.host.health.answered(attempt.first_byte, now);
 }
 
 bool FetchLoop::on_range_head(Attempt& attempt, const ResponseHead& head) {
@@ -70,7 +75,15 @@ bool FetchLoop::on_range_head(Attempt& attempt, const ResponseHead& head) {
     mismatched(detach(attempt), slice->seen, head.status);
     return drain_all(attempt, head);
   }
+  accepted(attempt, *std::move(slice));
+  return true;
+}
+
+void FetchLoop::accepted(Attempt& attempt, Slice slice) {
+  Order& order = *attempt.order;
+  drop_hedge(order);
   attempt.host.good();
+  attempt.host.hedging.answered(attempt.first_byte);
   attempt.host.pace->note_first_byte(attempt.first_byte, attempt.progressed);
   order.pace->note_first_byte(attempt.first_byte, attempt.progressed);
   if (order.source().plain) attempt.host.never_condition();
@@ -78,9 +91,8 @@ bool FetchLoop::on_range_head(Attempt& attempt, const ResponseHead& head) {
   resolved(order);
   order.source().suspect.reset();
   attempt.accepted = attempt.window = attempt.progressed;
-  attempt.slice = *std::move(slice);
+  attempt.slice = std::move(slice);
   watch(order);
-  return true;
 }
 
 bool FetchLoop::on_probe_head(Attempt& attempt, const ResponseHead& head) {
@@ -143,27 +155,29 @@ bool FetchLoop::on_body(Attempt& attempt, std::span<const std::byte> bytes) {
 
 void FetchLoop::on_end(Attempt& attempt, const ExchangeEnd& end) {
   if (attempt.order) {
-    Order& order = detach(attempt);
     const bool whole = attempt.slice && attempt.received == attempt.slice->body;
-    if (end.fault == Fault::none && whole) {
-      part_done(order, attempt);
-    } else {
-      // A body that ends with its connection ends "well" wherever it is cut.
-      const Fault fault = end.fault == Fault::none && attempt.slice ? Fault::short_body : end.fault;
-      if (fault == Fault::connect || fault == Fault::connect_timeout)
-        attempt.host.pushed_back(Host::Why::away, attempt.began, clock_.now());
-      Trouble trouble = trouble_of(fault);
-      trouble.reused = attempt.reused;
-      const bool ours = fault == Fault::local || fault == Fault::address;
-      if (!ours && !nobodys_fault(trouble)) host_failed(attempt);
-      judge(attempt, trouble);
-      failed(order, trouble, 0, end.detail);
-    }
+    if (end.fault == Fault::none && whole)
+      part_done(detach(attempt), attempt);
+    else
+      broken(attempt, end);
   } else if (attempt.trial && !attempt.heard) {
     Trouble trouble = trouble_of(end.fault);
     judge(attempt, trouble);
   }
   release(attempt);
+}
+
+void FetchLoop::broken(Attempt& attempt, const ExchangeEnd& end) {
+  // A body that ends with its connection ends "well" wherever it is cut.
+  const Fault fault = end.fault == Fault::none && attempt.slice ? Fault::short_body : end.fault;
+  if (fault == Fault::connect || fault == Fault::connect_timeout)
+    attempt.host.pushed_back(Host::Why::away, attempt.began, clock_.now());
+  Trouble trouble = trouble_of(fault);
+  trouble.reused = attempt.reused;
+  const bool ours = fault == Fault::local || fault == Fault::address;
+  if (!ours && !nobodys_fault(trouble)) host_failed(attempt);
+  judge(attempt, trouble);
+  if (!leave_to_hedge(attempt, trouble)) failed(detach(attempt), trouble, 0, end.detail);
 }
 
 // ------------------------------------------------------------------------------------- attempts
@@ -173,6 +187,7 @@ FetchLoop::Order& FetchLoop::detach(Attempt& attempt) noexcept {
   attempt.order = nullptr;
   order.attempt = nullptr;
   order.state = Order::State::waiting;
+  drop_hedge(order);
   return order;
 }
 
@@ -189,6 +204,7 @@ bool FetchLoop::drain_all(Attempt& attempt, const ResponseHead& head) noexcept {
 }
 
 void FetchLoop::release(Attempt& attempt) noexcept {
+  if (attempt.hedges) attempt.hedges->hedge = nullptr;
   if (attempt.trial) attempt.host.breaker().trial_over();
   admission_.ended(attempt.host);
   attempts_.erase(attempt.self);

@@ -129,6 +129,7 @@ void FetchLoop::advance() {
   do {
     while (const auto age = admission_.next(clock_.now())) launch(*orders_.at(*age));
   } while (make_room());
+  hedge_late();
   hosts_.forget_idle(kMostHosts, clock_.now());
 }
 
@@ -150,19 +151,25 @@ void FetchLoop::launch(Order& order) {
     return failed(order, {.error = credential.error(), .what = "auth"}, 0,
                   why_denied(*order.object->profile, order.origin()));
   }
-  Attempt& attempt = attempts_.emplace_back(*this, order, clock_.now());
-  attempt.self = std::prev(attempts_.end());
+  Attempt& attempt = begin_attempt(order);
   attempt.trial = trial;
-  attempt.asked = {order.range.first + kept, order.range.last};
   order.attempt = &attempt;
   order.state = Order::State::running;
   ++order.attempts;
-  ++requests_;
-  transport_.start(request_for(attempt, *credential), attempt);
+  order.host->hedging.sent();
+  transport_.start(request_for(order, attempt, *credential), attempt);
 }
 
-WireRequest FetchLoop::request_for(Attempt& attempt, std::shared_ptr<const Credential> credential) {
-  const Order& order = *attempt.order;
+FetchLoop::Attempt& FetchLoop::begin_attempt(Order& order) {
+  Attempt& attempt = attempts_.emplace_back(*this, order, clock_.now());
+  attempt.self = std::prev(attempts_.end());
+  attempt.asked = {order.range.first + (order.sink ? order.sink->kept() : 0), order.range.last};
+  ++requests_;
+  return attempt;
+}
+
+WireRequest FetchLoop::request_for(const Order& order, Attempt& attempt,
+                                   std::shared_ptr<const Credential> credential) {
   WireRequest request;
   request.credential = std::move(credential);
   request.public_only = must_be_public(order);
@@ -233,6 +240,8 @@ FetchStatus FetchLoop::status() const {
   status.retries = retries_;
   status.errors = errors_;
   status.redirects = followed_;
+  status.hedges = hedges_;
+  status.hedges_won = hedges_won_;
   status.mirror_switches = switches_;
   status.bytes_received = bytes_;
   status.network_changes = network_changes_;

@@ -74,7 +74,9 @@ class FetchLoop {
   void aim(Order& order, Url target);
   void enqueue(Order& order);
   void launch(Order& order);
-  WireRequest request_for(Attempt& attempt, std::shared_ptr<const Credential> credential);
+  Attempt& begin_attempt(Order& order);
+  WireRequest request_for(const Order& order, Attempt& attempt,
+                          std::shared_ptr<const Credential> credential);
   bool must_be_public(const Order& order);
   bool add_condition(const Order& order, WireRequest& request) const;
 
@@ -113,6 +115,16 @@ class FetchLoop {
   bool yields(const Attempt& attempt) const noexcept;
   bool make_room();
 
+  // A second request for an answer that is late (fetch_hedge.cc).
+  static TimePoint late_at(const Attempt& attempt);
+  void hedge_late();
+  void start_hedge(Attempt& first);
+  bool on_hedge_head(Attempt& hedge, const ResponseHead& head);
+  bool leave_to_hedge(Attempt& first, const Trouble& trouble);
+  void succeed(Attempt& hedge) noexcept;
+  void drop(Attempt& attempt) noexcept;
+  void drop_hedge(Order& order) noexcept;
+
   // Redirect targets that expired (fetch_reresolve.cc).
   void reresolve(Order& order);
   void learn_target(const Order& order);
@@ -122,9 +134,12 @@ class FetchLoop {
   void on_connected(Attempt& attempt, bool reused, bool public_peer);
   bool on_head(Attempt& attempt, const ResponseHead& head);
   bool on_range_head(Attempt& attempt, const ResponseHead& head);
+  void answered(Attempt& attempt, bool well);
+  void accepted(Attempt& attempt, Slice slice);
   bool on_probe_head(Attempt& attempt, const ResponseHead& head);
   bool on_body(Attempt& attempt, std::span<const std::byte> bytes);
   void on_end(Attempt& attempt, const ExchangeEnd& end);
+  void broken(Attempt& attempt, const ExchangeEnd& end);
 
   // Each of these settles what becomes of an order whose attempt is over.
   void redirected(Order& order, std::string_view location);
@@ -176,10 +191,11 @@ class FetchLoop {
   std::deque<OrderId> early_;                   // promoted before they came, oldest first
   std::set<std::pair<TimePoint, Age>> timers_;  // one for each order
   std::list<Attempt> attempts_;
+  TimePoint looked_{};                            // for late answers, last
   std::map<const Host*, std::set<Age>> patient_;  // wait for a connection that is there already
 
   std::uint64_t requests_ = 0, reused_ = 0, retries_ = 0, errors_ = 0, followed_ = 0, bytes_ = 0;
-  std::uint64_t switches_ = 0, network_changes_ = 0;
+  std::uint64_t hedges_ = 0, hedges_won_ = 0, switches_ = 0, network_changes_ = 0;
 };
 
 }  // namespace skimfs::fetch

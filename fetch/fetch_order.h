@@ -48,6 +48,8 @@ struct FetchLoop::Order {
 
   enum class State { queued, waiting, running } state = State::waiting;
   Attempt* attempt = nullptr;  // while running
+  Attempt* hedge = nullptr;    // races it
+  bool hedged = false;         // has had one
   std::chrono::seconds timeout = std::chrono::seconds::max();
   TimePoint deadline{};
   TimePoint timer{};
@@ -97,7 +99,8 @@ class FetchLoop::Attempt final : public Exchange {
   void end(const ExchangeEnd& end) override { loop.on_end(*this, end); }
 
   FetchLoop& loop;
-  Order* order;  // null: drains
+  Order* order;             // null: drains, or
+  Order* hedges = nullptr;  // is the second one for this order, until the first head is accepted
   Host& host;
   std::list<Attempt>::iterator self;
 

@@ -111,6 +111,7 @@ TimePoint FetchLoop::wake_at() const {
   const bool starved = admission_.starved(clock_.now());
   for (const Attempt& attempt : attempts_) {
     if (!attempt.order) at = std::min(at, attempt.drain_until);
+    if (const TimePoint late = late_at(attempt); late > looked_) at = std::min(at, late);
     if (starved && yields(attempt)) at = std::min(at, attempt.progressed + kStuck);
   }
   return at;

@@ -25,6 +25,7 @@ void Host::pause(TimePoint until) noexcept {
 
 void Host::network_changed(TimePoint now) noexcept {
   breaker_.reset(now);
+  hedging.forget_times();
   if (!was_busy_) limit_ = cap_;
 }
 

@@ -16,6 +16,7 @@
 #include "fetch/breaker.h"
 #include "fetch/clock.h"
 #include "fetch/fetcher.h"
+#include "fetch/hedge_policy.h"
 #include "fetch/host_health.h"
 #include "fetch/pace.h"
 #include "fetch/retry_budget.h"
@@ -71,6 +72,7 @@ class Host {
   TimePoint last_used() const noexcept { return last_used_; }
 
   HostHealth health;
+  HedgePolicy hedging;
   unsigned orders = 0;                               // that point here
   std::uint64_t opened = 0, reused = 0, closed = 0;  // sockets; exchanges on a used one
   std::uint64_t requests = 0, retries = 0, errors = 0;

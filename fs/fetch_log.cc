@@ -32,6 +32,8 @@ std::string describe(const fetch::FetchEvent& event) {
   if (!of_transfer) return text;
   if (event.what == std::string_view("mirror"))
     fmt::format_to(std::back_inserter(text), " try={} act=ask-mirror", event.attempt);
+  else if (event.what == std::string_view("hedge"))
+    fmt::format_to(std::back_inserter(text), " try={} act=ask-twice", event.attempt);
   else if (event.wait.count() < 0)
     fmt::format_to(std::back_inserter(text), " try={} act=give-up", event.attempt);
   else
@@ -45,8 +47,12 @@ std::string describe(const fetch::FetchEvent& event) {
 void FetchLog::on_event(const fetch::FetchEvent& event) noexcept {
   try {
     const bool lasting = event.wait.count() < 0 || (event.url.empty() && event.error);
-    log::event(lasting ? log::Level::warning : log::Level::info, event.what, event.host,
-               describe(event));
+    // Once in fifty requests of a server that is well.
+    const bool routine = event.what == std::string_view("hedge");
+    const auto level = lasting   ? log::Level::warning
+                       : routine ? log::Level::debug
+                                 : log::Level::info;
+    log::event(level, event.what, event.host, describe(event));
   } catch (const std::exception&) {
     // Out of memory: the event is still counted where it happened.
   }

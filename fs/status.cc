@@ -64,6 +64,8 @@ Json fetch_json(const fetch::FetchStatus& fetch) {
           {"retries", fetch.retries},
           {"errors", fetch.errors},
           {"redirects", fetch.redirects},
+          {"hedges", fetch.hedges},
+          {"hedges_won", fetch.hedges_won},
           {"mirror_switches", fetch.mirror_switches},
           {"bytes_received", fetch.bytes_received},
           {"network_changes", fetch.network_changes},
@@ -173,6 +175,8 @@ std::string to_text(const Status& status) {
                    "{} changes to a mirror, {} network changes",
                    size(fetch.bytes_received), fetch.requests, fetch.retries, fetch.errors,
                    fetch.redirects, fetch.mirror_switches, fetch.network_changes));
+  line("hedges", fmt::format("{} second requests for late answers, {} answered first", fetch.hedges,
+                             fetch.hedges_won));
   line("transfers",
        fmt::format("{} running, {} queued", fetch.orders_running, fetch.orders_queued));
   line("connections",

@@ -22,7 +22,9 @@ constexpr unsigned kHosts = 3;
 class History {
  public:
   explicit History(std::uint64_t seed)
-      : random_(seed), loop_(limits(), clock_, observer_, hosts_, transport_, seed) {}
+      : random_(seed), loop_(limits(), clock_, observer_, hosts_, transport_, seed) {
+    if (chance(2)) know_hosts();
+  }
 
   void run() {
     for (int step = 0; step < 200; ++step) {
@@ -90,6 +92,15 @@ class History {
         ++next_id_, object_at(urls), {first, last}, whole, fetch::Priority(pick(0, 3)), sink});
   }
 
+  // Their answers have been timed, and late ones are asked for again.
+  void know_hosts() {
+    for (unsigned host = 0; host < kHosts; ++host) {
+      fetch::HedgePolicy& hedging = hosts_.at(name(host) + ":80").hedging;
+      for (int i = 0; i < 200; ++i) hedging.sent();
+      for (int i = 0; i < 50; ++i) hedging.answered(1ms);
+    }
+  }
+
   // Lets one running exchange meet its fate, wholly or partly.
   void serve() {
     const auto& live = transport_.live;
@@ -100,7 +111,9 @@ class History {
       return;
     }
     if (chance(8)) return transport_.end(i, any_fault());
-    if (!transport_.connect(i, chance(2))) return;
+    if (connected_.insert(i).second) {
+      if (!transport_.connect(i, chance(2)) || chance(3)) return;
+    }
     if (chance(8)) return transport_.end(i, any_fault());
     if (chance(5)) return refuse(i);
     respond(i);
@@ -189,6 +202,7 @@ class History {
   fetch::FetchLoop loop_;
   std::vector<Wanted> wanted_;
   std::vector<std::shared_ptr<RecordingProbe>> probes_;
+  std::set<std::size_t> connected_;
   std::set<std::size_t> stalled_;  // exchanges that go on only to break or to be given up
   fetch::OrderId next_id_ = 0;
 };

@@ -31,6 +31,8 @@ Status sample() {
   status.cache.hits = 7;
   status.fetch.bytes_received = 5'000'000;
   status.fetch.mirror_switches = 6;
+  status.fetch.hedges = 12;
+  status.fetch.hedges_won = 11;
   status.fetch.connections_open = 4;
   status.fetch.network_changes = 6;
   status.fetch.hosts.push_back(
@@ -52,6 +54,8 @@ TEST(Status, JsonHasEveryNumberAProgramWouldWatch) {
   EXPECT_EQ(json["cache"]["hits"], 7);
   EXPECT_EQ(json["fetch"]["bytes_received"], 5'000'000);
   EXPECT_EQ(json["fetch"]["mirror_switches"], 6);
+  EXPECT_EQ(json["fetch"]["hedges"], 12);
+  EXPECT_EQ(json["fetch"]["hedges_won"], 11);
   EXPECT_EQ(json["reads"]["bytes_served"], 9'000'000);
   EXPECT_EQ(json["parked"]["requests"], 3);
   EXPECT_EQ(json["parked"]["oldest_ms"], 1500);
@@ -90,6 +94,7 @@ TEST(Status, TextNamesUnitsAndShares) {
   EXPECT_THAT(
       text, HasSubstr("breaker open, opened 3 times; 7 repetitions left; 8 pauses, 2000 ms to go"));
   EXPECT_THAT(text, HasSubstr("6 network changes"));
+  EXPECT_THAT(text, HasSubstr("12 second requests for late answers, 11 answered first"));
 }
 
 TEST(Status, TheLogGetsItInOneLine) {

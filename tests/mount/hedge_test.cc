@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+//
+// A server that now and then leaves one request unanswered, as programs meet it.
+#include <fcntl.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <numeric>
+#include <random>
+#include <vector>
+
+#include "tests/mount/fixture.h"
+#include "tests/support/hostile_origin.h"
+
+namespace skimfs::test {
+namespace {
+
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+
+class Hedges : public MountTest {
+ protected:
+  static constexpr std::uint64_t kPage = 4096, kPages = 4096;
+
+  Hedges() : pages_(kPages) {
+    origin_.add("/f", kPages * kPage);
+    std::iota(pages_.begin(), pages_.end(), std::uint64_t{0});
+    std::shuffle(pages_.begin(), pages_.end(), std::mt19937_64(1));
+  }
+  // The slowest of so many reads of pages that nobody has read.
+  Clock::duration read(const Mount& mount, int count) {
+    Clock::duration slowest{};
+    for (; count > 0; --count, pages_.pop_back()) {
+      const std::uint64_t at = pages_.back() * kPage;
+      const auto begin = Clock::now();
+      const ReadResult got = read_at(mount / "f", at, kPage, O_DIRECT);
+      slowest = std::max(slowest, Clock::now() - begin);
+      EXPECT_TRUE(origin_.body("/f").matches(at, kPage, got.bytes)) << at;
+    }
+    return slowest;
+  }
+
+  HostileOrigin origin_;
+  std::vector<std::uint64_t> pages_;
+};
+
+// S-NET-9
+TEST_F(Hedges, OneInFiftyThatIsNotAnsweredIsNotNoticed) {
+  const Mount mount(Manifest(origin_.base()).file("/f", kPages * kPage));
+  read(mount, 200);
+  Clock::duration slowest{};
+  for (int i = 0; i < 4; ++i) {
+    origin_.behave("/f", {.hold = true}, 1, 49);
+    slowest = std::max(slowest, read(mount, 50));
+  }
+  EXPECT_LT(slowest, 1s) << "15 s without";
+  const auto fetch = nlohmann::json::parse(mount.status()).at("fetch");
+  EXPECT_GE(fetch.at("hedges_won"), 4);
+  EXPECT_LE(fetch.at("hedges"), fetch.at("requests").get<int>() / 50);
+  EXPECT_EQ(fetch.at("errors"), 0);
+  std::printf("slowest read: %.0f ms\n", std::chrono::duration<double>(slowest).count() * 1e3);
+}
+
+}  // namespace
+}  // namespace skimfs::test
