@@ -99,8 +99,8 @@ class FetchLoop::Attempt final : public Exchange {
   void end(const ExchangeEnd& end) override { loop.on_end(*this, end); }
 
   FetchLoop& loop;
-  Order* order;             // null: drains, or
-  Order* hedges = nullptr;  // is the second one for this order, until the first head is accepted
+  Order* order;             // null: drains, or hedges
+  Order* hedges = nullptr;  // the second one for this order, until one of the two is accepted
   Host& host;
   std::list<Attempt>::iterator self;
 

@@ -56,6 +56,29 @@ TEST_F(AdmissionTest, AllHostsTogetherGetNoMoreThanTheSlots) {
   EXPECT_EQ(queue.queued(), 4u);
 }
 
+TEST_F(AdmissionTest, AnotherExchangeTakesASlotLikeAnOrder) {
+  for (Admission::Age age = 1; age <= 3; ++age) queue.enqueue(age, a, Priority::demand);
+  start_all();
+  EXPECT_TRUE(queue.take(a, kNow));
+  EXPECT_EQ(queue.running(), 4u);
+  EXPECT_FALSE(queue.take(a, kNow)) << "the host is full";
+  b.pause(kNow + 1s);
+  EXPECT_FALSE(queue.take(b, kNow));
+  EXPECT_TRUE(queue.take(b, kNow + 1s));
+  queue.ended(b);
+  for (int i = 0; i < 4; ++i) queue.ended(a);
+  EXPECT_EQ(queue.running(), 0u);
+  EXPECT_EQ(queue.part(), 8u) << "of no host";
+}
+
+TEST_F(AdmissionTest, AnotherExchangeFindsNoSlotWhereAllAreTaken) {
+  Admission::Age age = 1;
+  for (Host* host : {&a, &b})
+    for (int i = 0; i < 4; ++i) queue.enqueue(age++, *host, Priority::demand);
+  start_all();
+  EXPECT_FALSE(queue.take(hosts.at("c:80"), kNow));
+}
+
 TEST_F(AdmissionTest, AQuarterOfAHostIsKeptForDemand) {
   for (Admission::Age age = 1; age <= 4; ++age) queue.enqueue(age, a, Priority::window);
   EXPECT_EQ(start_all(), (Ages{1, 2, 3}));
