@@ -92,7 +92,7 @@ void FetchLoop::leave_trial(Order& order) {
 
 // Its host has more than its part of the slots.
 bool FetchLoop::yields(const Attempt& attempt) const noexcept {
-  return (attempt.order || attempt.hedges) && attempt.host.running() > admission_.part();
+  return attempt.order && attempt.host.running() > admission_.part();
 }
 
 // A transfer that is stuck gives its slot to a host with less than its part.  True: one came free.
@@ -104,10 +104,6 @@ bool FetchLoop::make_room() {
     if (yields(attempt) && (!longest || attempt.progressed < longest->progressed))
       longest = &attempt;
   if (!longest || now - longest->progressed < kStuck) return false;
-  if (longest->hedges) {
-    abort(*longest);
-    return true;
-  }
   Order& order = detach(*longest);
   abort(*longest);
   report(order, "makes_room", 0, {}, std::chrono::milliseconds(0), "stuck while others wait");
