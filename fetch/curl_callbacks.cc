@@ -142,8 +142,10 @@ curl_socket_t CurlTransport::Engine::on_open(void* opaque, curlsocktype,
   // A second address may be tried while the first still is; the caps hold for those too.
   const bool beside = std::exchange(slot.opened, true);
   if (engine.sockets_.open() >= engine.limits_.connections ||
-      (beside && engine.sockets_.open_to(slot.host_port) >= engine.limits_.connections_per_host))
+      (beside && engine.sockets_.full(slot.host_port)))
     return CURL_SOCKET_BAD;
+  // For libcurl all hosts have one cap; where this one's is lower, its idle connections give way.
+  engine.sockets_.make_way(slot.host_port);
   const int fd = ::socket(address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK,
                           address->protocol);
   if (fd < 0) {

@@ -3,13 +3,17 @@
 // The way in for everybody who wants bytes from the network.
 //
 // Any thread may call; nothing here waits.  A lane (a thread with its FetchLoop and Transport)
-// does the work and calls the sinks.
+// does the work and calls the sinks; where there are several, an order is its one lane's from
+// beginning to end, the one that its object's first source is at home in (sharding.h).
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "fetch/clock.h"
@@ -53,6 +57,7 @@ struct Trust {
 struct FetchLimits {
   unsigned connections = 64;               // sockets in all
   unsigned connections_per_host = 16;      // sockets to one host and port
+  unsigned lanes = 1;                      // at most as many as either of the two
   std::size_t receive_buffer = 64 * 1024;  // bytes, per running transfer
   std::chrono::seconds idle_timeout{30};   // an idle socket is closed after this
   std::chrono::seconds connect_timeout{10};
@@ -103,7 +108,7 @@ struct FetchEvent {
   std::string_view profile = {};      // of the transfer; empty: none
 };
 
-// Lane's thread; must not block.
+// Any lane's thread, several at a time; must not block.
 struct FetchObserver {
   virtual void on_event(const FetchEvent& event) noexcept = 0;
 
@@ -125,12 +130,15 @@ struct Fetching {
   ~Fetching() = default;
 };
 
+class Lane;
+using NetSources = std::function<std::unique_ptr<NetSource>()>;
+
 class Fetcher final : public Fetching {
  public:
-  // Starts the lane's thread.  Throws std::system_error or std::runtime_error when it cannot.
-  // `clock` and `observer` live longer than the fetcher.
+  // Starts the lanes' threads.  Throws std::system_error or std::runtime_error when it cannot.
+  // `clock` and `observer` live longer than the fetcher.  `networks`: makes one for each lane.
   Fetcher(FetchLimits limits, const Clock& clock, FetchObserver& observer,
-          std::unique_ptr<NetSource> network = system_net_source());
+          const NetSources& networks = system_net_source);
   // As stop(); joins.
   ~Fetcher();
 
@@ -140,15 +148,18 @@ class Fetcher final : public Fetching {
   void promote(OrderId id) noexcept override;
   std::shared_ptr<const Pace> pace(const Object& object) override;
 
-  // Finishes every sink, present and later, with operation_canceled and ends the lane.  Returns
+  // Finishes every sink, present and later, with operation_canceled and ends the lanes.  Returns
   // within a second whatever the servers do.
   void stop() noexcept;
 
   FetchStatus status() const;
 
  private:
-  class Lane;
-  std::unique_ptr<Lane> lane_;
+  Lane& lane_of(std::string_view host_port) noexcept;
+  Lane& lane_of(const Object& object);
+
+  std::atomic<OrderId> next_id_{1};
+  std::vector<std::unique_ptr<Lane>> lanes_;
 };
 
 // Of the HTTP library that is linked, with its TLS library: "7.88.1 OpenSSL/3.0.11".

@@ -73,7 +73,8 @@ HostStatus Host::status(TimePoint now) const {
 Host& HostTable::at(std::string_view name) {
   const auto found = hosts_.find(name);
   if (found != hosts_.end()) return found->second;
-  Host& host = hosts_.emplace(std::string(name), Host(std::string(name), cap_)).first->second;
+  Host& host =
+      hosts_.emplace(std::string(name), Host(std::string(name), caps_.of(name))).first->second;
   host.pace = paces_.at(name);
   return host;
 }

@@ -20,6 +20,7 @@
 #include "fetch/host_health.h"
 #include "fetch/pace.h"
 #include "fetch/retry_budget.h"
+#include "fetch/sharding.h"
 #include "fetch/transport.h"
 
 namespace skimfs::fetch {
@@ -97,7 +98,7 @@ class Host {
 // All hosts; a reference to one stays good until forget_idle().
 class HostTable final : public SocketWatch {
  public:
-  explicit HostTable(unsigned cap) : cap_(cap) {}
+  explicit HostTable(HostCaps caps) : caps_(caps) {}
 
   Host& at(std::string_view name);
   // When there are more than `most`, drops those without a story, and then the unused ones that
@@ -105,6 +106,7 @@ class HostTable final : public SocketWatch {
   void forget_idle(std::size_t most, TimePoint now);
   void network_changed(TimePoint now) noexcept;
 
+  unsigned most(std::string_view host_port) const noexcept override { return caps_.of(host_port); }
   void opened(std::string_view host_port) noexcept override;
   void closed(std::string_view host_port) noexcept override;
 
@@ -115,7 +117,7 @@ class HostTable final : public SocketWatch {
   const std::map<std::string, Host, std::less<>>& all() const noexcept { return hosts_; }
 
  private:
-  unsigned cap_;
+  const HostCaps caps_;
   PaceBook paces_;
   std::map<std::string, Host, std::less<>> hosts_;
   unsigned open_ = 0;

@@ -36,4 +36,14 @@ void SocketBook::end_idle() const noexcept {
     if (!entry.running) ::shutdown(socket, SHUT_RDWR);
 }
 
+void SocketBook::make_way(const std::string& host_port) noexcept {
+  if (!full(host_port)) return;
+  const auto idle = std::ranges::find_if(sockets_, [&](const auto& socket) {
+    return !socket.second.running && socket.second.host_port == host_port;
+  });
+  if (idle == sockets_.end()) return;
+  ::shutdown(idle->first, SHUT_RDWR);
+  closed(idle->first);
+}
+
 }  // namespace skimfs::fetch

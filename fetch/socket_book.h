@@ -29,6 +29,12 @@ class SocketBook {
 
   // Ends the connections no transfer runs on, so that whoever holds them sees that they are dead.
   void end_idle() const noexcept;
+  // The same, where the host has all it may have, for one of them, which no longer counts.
+  void make_way(const std::string& host_port) noexcept;
+  // Another socket to the host is one too many.
+  bool full(const std::string& host_port) const noexcept {
+    return open_to(host_port) >= watch_.most(host_port);
+  }
 
  private:
   struct Entry {

@@ -73,6 +73,8 @@ struct Exchange {
 
 // Told of every socket, running or idle.
 struct SocketWatch {
+  // So many may be open to the host at once.
+  virtual unsigned most(std::string_view host_port) const noexcept = 0;
   virtual void opened(std::string_view host_port) noexcept = 0;
   virtual void closed(std::string_view host_port) noexcept = 0;
 

@@ -40,6 +40,10 @@ std::vector<Option> make_table() {
        "Memory and network", false,
        "most sockets to one host and port, fewer while it answers 429 or 503; 1 to 4096",
        [](Options& o, T text) { o.connections_per_host = parse_number(text, 1, 4096); }},
+      {"lanes", Value::required, "N", std::to_string(standard.lanes), "Memory and network", false,
+       "threads that fetch: each server is one's, and the others have few of its sockets; at most "
+       "connections and connections_per_host; 1 to 8",
+       [](Options& o, T text) { o.lanes = parse_number(text, 1, 8); }},
       {"idle_timeout", Value::required, "TIME", duration_text(standard.idle_timeout),
        "Memory and network", false, "a socket without work is closed after this; at least 1s",
        [](Options& o, T text) { o.idle_timeout = parse_duration(text, 1s); }},

@@ -56,6 +56,7 @@ struct Options {
   std::uint64_t memory = 128u << 20;  // bytes, hard
   unsigned connections = 64;
   unsigned connections_per_host = 16;
+  unsigned lanes = 1;             // network threads
   std::string cacert;             // file or directory of certificates; empty: the system's
   bool insecure_tls = false;      // any certificate will do
   bool private_addresses = false;  // where redirects of public servers may lead

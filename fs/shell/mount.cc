@@ -149,7 +149,7 @@ Mount::Mount(const Options& options, Prepared prepared, Opened opened, Signals& 
              KernelMount& kernel_mount, Steward& steward)
     : options_(options),
       directory_(control::mount_name(options.mountpoint)),
-      plan_(plan_memory(options.memory, connections_for(options.connections))),
+      plan_(plan_memory(options.memory, connections_for(options))),
       memory_warn_(options.memory_warn != 0 ? options.memory_warn : options.memory + kOverhead),
       since_(clock_.now()),
       signals_(signals),
@@ -314,6 +314,7 @@ void serve(const Options& options, const std::function<void()>& ready) {
   prepare_process();
   if (!options.debug_core) hide_memory();
   const std::string directory = control::mount_name(options.mountpoint);
+  check_lanes(options);
   check_setuid(options);
   Steward steward(directory);
   Prepared prepared{load_manifest(options), load_profiles(options), find_trust(options),

@@ -78,17 +78,30 @@ unsigned worker_count() { return std::clamp(std::thread::hardware_concurrency() 
 
 // As many as descriptors allow: without one, a connection would look like a server that cannot be
 // reached, and a command would find nobody.  What waits for a connection is the fetcher's business.
-unsigned connections_for(unsigned wanted) {
+unsigned connections_for(const Options& options) {
   // The device, epoll, the log, commands, resolving names; a third idle.
   constexpr rlim_t kOther = 32;
+  constexpr rlim_t kLane = 3;  // epoll, a wake-up, the network watched
+  const unsigned wanted = options.connections;
+  const rlim_t other = kOther + kLane * (options.lanes - 1);
   rlimit files{};
   if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY) return wanted;
-  const rlim_t left = files.rlim_cur > kOther ? files.rlim_cur - kOther : 1;
+  const rlim_t left = files.rlim_cur > other ? files.rlim_cur - other : 1;
   if (wanted <= left) return wanted;
   log::event(log::Level::warning, "descriptors", "",
              "connections=" + std::to_string(wanted) + " act=lower:" + std::to_string(left) +
                  " why=\"at most " + std::to_string(files.rlim_cur) + " descriptors (ulimit -n)\"");
   return static_cast<unsigned>(left);
+}
+
+void check_lanes(const Options& options) {
+  for (const auto& [name, cap] :
+       {std::pair{"connections", options.connections},
+        std::pair{"connections_per_host", options.connections_per_host}})
+    if (options.lanes > cap)
+      throw OptionError("lanes=" + std::to_string(options.lanes) + " is above " + name + "=" +
+                        std::to_string(cap) + ": each lane needs a socket; lower lanes= or raise " +
+                        name + "=");
 }
 
 fetch::Trust find_trust(const Options& options) {
@@ -131,6 +144,7 @@ fetch::FetchLimits fetch_limits(const Options& options, const MemoryPlan& plan,
   fetch::FetchLimits limits;
   limits.connections = plan.connections;
   limits.connections_per_host = std::min(options.connections_per_host, plan.connections);
+  limits.lanes = std::min(options.lanes, limits.connections_per_host);
   limits.receive_buffer = plan.receive_buffer;
   limits.idle_timeout = options.idle_timeout;
   limits.order_timeout = options.timeout;

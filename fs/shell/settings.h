@@ -20,8 +20,11 @@ void prepare_process();
 
 unsigned worker_count();
 
-// At most `wanted`, as many as descriptors allow.
-unsigned connections_for(unsigned wanted);
+// At most as many as descriptors allow.
+unsigned connections_for(const Options& options);
+
+// Throws OptionError where not every lane could have a socket to every server.
+void check_lanes(const Options& options);
 
 // Throws OptionError for a cacert= that cannot be read.
 fetch::Trust find_trust(const Options& options);

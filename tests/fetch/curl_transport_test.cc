@@ -8,6 +8,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <cstdlib>
@@ -16,6 +18,7 @@
 
 #include "fetch/credential.h"
 #include "fetch/host_state.h"
+#include "fetch/sharding.h"
 #include "tests/support/fault_proxy.h"
 #include "tests/support/hostile_origin.h"
 #include "tests/support/speaker.h"
@@ -519,6 +522,30 @@ TEST_F(CurlTransportTest, AFreshConnectionEvictsAnIdleOneAtTheCap) {
   for (int i = 0; i < 5; ++i) EXPECT_EQ(run(request).status, 206);
   EXPECT_EQ(sockets.peak(), 2u);
   EXPECT_LE(origin.connections().peak, 2u + 1u) << "the server hears of a close a little later";
+}
+
+// Where two lanes ask one host, one of them has fewer sockets to it than to others.
+TEST_F(CurlTransportTest, AFreshConnectionEvictsAnIdleOneAtTheCapOfItsHost) {
+  constexpr unsigned kAbroad = 4;
+  fetch::HostTable abroad(fetch::HostCaps(1 - fetch::home_lane("origin", 2), 2, 64, 16));
+  ASSERT_EQ(abroad.most("origin"), kAbroad);
+  transport = std::make_unique<fetch::CurlTransport>(limits_of(12), abroad);
+  origin.add("/f", 1000);
+  std::array<RecordingExchange, kAbroad> first;
+  for (RecordingExchange& exchange : first) transport->start(get(origin.url("/f")), exchange);
+  EXPECT_TRUE(poll_until([&] { return std::ranges::all_of(first, &RecordingExchange::ended); }));
+  EXPECT_EQ(abroad.open(), kAbroad);
+  for (unsigned i = 0; i < 2 * kAbroad; ++i) {
+    auto fresh = get(origin.url("/f"));
+    fresh.fresh = true;
+    EXPECT_EQ(run(fresh).fault, Fault::none);
+    EXPECT_EQ(abroad.open(), kAbroad);
+    EXPECT_EQ(run_path("/f").fault, Fault::none) << "one that was closed is not used";
+  }
+  EXPECT_EQ(abroad.peak(), kAbroad);
+  EXPECT_TRUE(origin.await([&] { return origin.connections().open <= kAbroad; }));
+  transport.reset();
+  EXPECT_EQ(abroad.open(), 0u);
 }
 
 TEST_F(CurlTransportTest, AConnectionTheServerDroppedIsNotUsedAgain) {

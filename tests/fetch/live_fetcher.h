@@ -50,19 +50,23 @@ class WaitingSink final : public fetch::RangeSink {
 class LiveFetcher {
  public:
   explicit LiveFetcher(fetch::FetchLimits limits = {})
-      : fetcher_(limits, clock_, observer_, std::make_unique<Network>(moves_)) {}
+      : fetcher_(limits, clock_, observer_, [this] { return std::make_unique<Network>(moves_); }) {}
 
   std::shared_ptr<WaitingSink> fetch(const std::string& url, fetch::ByteRange range = {0, 99}) {
+    auto sink = std::make_shared<WaitingSink>();
+    fetch(url, range, sink);
+    return sink;
+  }
+  void fetch(const std::string& url, fetch::ByteRange range,
+             std::shared_ptr<fetch::RangeSink> sink) {
     auto object = std::make_shared<fetch::Object>();
     object->urls.push_back(url);
-    auto sink = std::make_shared<WaitingSink>();
     fetcher_.fetch({.id = fetcher_.new_id(),
                     .object = std::move(object),
                     .range = range,
                     .whole = false,
                     .priority = fetch::Priority::demand,
-                    .sink = sink});
-    return sink;
+                    .sink = std::move(sink)});
   }
   // How long one takes, which must succeed.
   std::chrono::milliseconds time(const std::string& url, fetch::ByteRange range = {0, 99}) {

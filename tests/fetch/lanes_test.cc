@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: MIT
+//
+// A fetcher of several lanes, on real sockets.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <thread>
+#include <vector>
+
+#include "fetch/sharding.h"
+#include "tests/fetch/live_fetcher.h"
+#include "tests/support/hostile_origin.h"
+
+namespace skimfs::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr unsigned kLanes = 4;
+
+fetch::FetchLimits limits(unsigned connections, unsigned per_host) {
+  fetch::FetchLimits limits;
+  limits.connections = connections;
+  limits.connections_per_host = per_host;
+  limits.lanes = kLanes;
+  return limits;
+}
+
+unsigned lane_of(const HostileOrigin& origin) {
+  return fetch::home_lane("127.0.0.1:" + std::to_string(origin.port()), kLanes);
+}
+
+// One at home in each lane, and one more.
+class Lanes : public testing::Test {
+ protected:
+  Lanes() {
+    while (by_lane_.size() < kLanes) {
+      auto origin = std::make_unique<HostileOrigin>();
+      origin->add("/f", 1'000'000);
+      if (!by_lane_.try_emplace(lane_of(*origin), origin.get()).second) continue;
+      origins_.push_back(std::move(origin));
+    }
+  }
+
+  HostileOrigin& at(unsigned lane) { return *by_lane_.at(lane); }
+  static const fetch::HostStatus* find(const fetch::FetchStatus& status,
+                                       const HostileOrigin& origin) {
+    const std::string name = "127.0.0.1:" + std::to_string(origin.port());
+    const auto found = std::ranges::find(status.hosts, name, &fetch::HostStatus::host);
+    return found == status.hosts.end() ? nullptr : &*found;
+  }
+
+  std::vector<std::unique_ptr<HostileOrigin>> origins_;
+  std::map<unsigned, HostileOrigin*> by_lane_;
+};
+
+TEST_F(Lanes, EveryHostIsAskedAndAppearsOnceInTheStatus) {
+  LiveFetcher fetcher(limits(16, 8));
+  for (unsigned lane = 0; lane < kLanes; ++lane)
+    EXPECT_EQ(fetcher.fetch(at(lane).url("/f"))->wait(), std::error_code());
+  const auto until = std::chrono::steady_clock::now() + 10s;
+  while (fetcher.status().requests < kLanes) {
+    ASSERT_LT(std::chrono::steady_clock::now(), until);
+    std::this_thread::sleep_for(1ms);
+  }
+  const fetch::FetchStatus status = fetcher.status();
+  EXPECT_EQ(status.hosts.size(), std::size_t{kLanes});
+  EXPECT_EQ(status.bytes_received, kLanes * 100u);
+  for (unsigned lane = 0; lane < kLanes; ++lane) {
+    ASSERT_NE(find(status, at(lane)), nullptr);
+    EXPECT_EQ(find(status, at(lane))->requests, 1u);
+  }
+}
+
+// S-CONN-1
+TEST_F(Lanes, TogetherHaveNoMoreSocketsToARedirectsTargetThanItsCap) {
+  constexpr unsigned kCap = 8;
+  for (const auto& origin : origins_) {
+    origin->add("/away", 1'000'000, {.location = at(0).url("/slow")});
+    origin->add("/slow", 1'000'000, {.drip_bytes = 20'000, .drip_every = 1ms});
+  }
+  LiveFetcher fetcher(limits(64, kCap));
+  std::vector<std::shared_ptr<WaitingSink>> sinks;
+  for (int i = 0; i < 10; ++i)
+    for (const auto& origin : origins_)
+      sinks.push_back(fetcher.fetch(origin->url("/away"), {0, 99'999}));
+  for (const auto& sink : sinks) EXPECT_EQ(sink->wait(), std::error_code());
+  EXPECT_LE(at(0).connections().peak, kCap);
+  EXPECT_GE(at(0).count("/slow"), 40u);
+}
+
+TEST_F(Lanes, AHostAbroadIsNeverWithoutASocket) {
+  LiveFetcher fetcher(limits(kLanes, kLanes));  // one for each lane
+  at(0).add("/g", 1000);
+  for (const auto& origin : origins_)
+    origin->add("/away", 1000, {.location = at(0).url("/g")});
+  for (int i = 0; i < 3; ++i)
+    for (const auto& origin : origins_)
+      EXPECT_EQ(fetcher.fetch(origin->url("/away"))->wait(), std::error_code());
+}
+
+TEST_F(Lanes, AllEndWithinASecondWhileEveryServerHangs) {
+  for (const auto& origin : origins_) origin->add("/held", 1'000'000, {.hold = true});
+  auto fetcher = std::make_unique<LiveFetcher>(limits(16, 4));
+  std::vector<std::shared_ptr<WaitingSink>> sinks;
+  for (int i = 0; i < 5; ++i)
+    for (const auto& origin : origins_) sinks.push_back(fetcher->fetch(origin->url("/held")));
+  for (const auto& origin : origins_)
+    ASSERT_TRUE(origin->await([&] { return origin->count("/held") > 0; }));
+  const auto before = std::chrono::steady_clock::now();
+  fetcher.reset();
+  EXPECT_LT(std::chrono::steady_clock::now() - before, 1s);
+  for (const auto& sink : sinks)
+    EXPECT_EQ(sink->wait(), std::make_error_code(std::errc::operation_canceled));
+}
+
+// A sink that orders its next part from the next server when one is there, as a joined file does.
+class Chain final : public fetch::RangeSink, public std::enable_shared_from_this<Chain> {
+ public:
+  Chain(LiveFetcher& fetcher, std::vector<std::string> urls)
+      : fetcher_(fetcher), urls_(std::move(urls)) {}
+  void order() { fetcher_.fetch(urls_.at(at_), {0, 99}, shared_from_this()); }
+
+  fetch::Version expect(std::size_t) const override { return {}; }
+  bool begin(std::size_t, const fetch::Version&, bool) override { return true; }
+  Took take(std::span<const std::byte> bytes) noexcept override {
+    kept_ += bytes.size();
+    return Took::more;
+  }
+  std::uint64_t kept() const noexcept override { return kept_; }
+  bool wanted() const noexcept override { return true; }
+  void finish(std::error_code outcome) noexcept override {
+    if (outcome || ++at_ == urls_.size()) return end_.finish(outcome);
+    kept_ = 0;
+    order();
+  }
+  std::error_code wait() { return end_.wait(); }
+
+ private:
+  LiveFetcher& fetcher_;
+  const std::vector<std::string> urls_;
+  std::size_t at_ = 0;
+  std::uint64_t kept_ = 0;
+  WaitingSink end_;
+};
+
+TEST_F(Lanes, AWorkThatGoesFromLaneToLaneIsOneThreadsAtATimeAlsoWhenAllStop) {
+  std::vector<std::string> urls;
+  for (int round = 0; round < 50; ++round)
+    for (unsigned lane = 0; lane < kLanes; ++lane) urls.push_back(at(lane).url("/f"));
+  for (const bool to_the_end : {true, false}) {
+    auto fetcher = std::make_unique<LiveFetcher>(limits(16, 4));
+    std::vector<std::shared_ptr<Chain>> chains;
+    for (int i = 0; i < 8; ++i) chains.push_back(std::make_shared<Chain>(*fetcher, urls));
+    for (const auto& chain : chains) chain->order();
+    if (!to_the_end) fetcher.reset();
+    for (const auto& chain : chains) {
+      const auto outcome = chain->wait();
+      EXPECT_EQ(bool(outcome), !to_the_end) << outcome.message();
+    }
+  }
+}
+
+TEST_F(Lanes, AChangeOfTheNetworkIsSeenByEachThatWorks) {
+  LiveFetcher fetcher(limits(16, 4));
+  for (const auto& origin : origins_) fetcher.time(origin->url("/f"));
+  fetcher.change_network();
+  std::this_thread::sleep_for(fetch::NetWatch::kSpacing + 100ms);
+  for (const auto& origin : origins_) fetcher.time(origin->url("/f"));
+  for (const auto& origin : origins_) EXPECT_EQ(origin->connections().total, 2u);
+}
+
+}  // namespace
+}  // namespace skimfs::test
