@@ -106,12 +106,13 @@ void Lane::run() {
   close_mailbox();
 }
 
-// Takes the mail; false when the lane is to end.
+// Takes the mail; false when the lane is to end, and the mail is left for close_mailbox().
 bool Lane::collect(std::vector<Mail>& mails) {
   const std::lock_guard lock(mutex_);
   asleep_ = false;
+  if (stopping_) return false;
   mails.swap(mails_);
-  return !stopping_;
+  return true;
 }
 
 void Lane::deliver(std::vector<Mail>& mails) {

@@ -4,8 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <array>
 #include <map>
+#include <memory>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -103,14 +104,14 @@ TEST_F(Lanes, AHostAbroadIsNeverWithoutASocket) {
 
 TEST_F(Lanes, AllEndWithinASecondWhileEveryServerHangs) {
   for (const auto& origin : origins_) origin->add("/held", 1'000'000, {.hold = true});
-  auto fetcher = std::make_unique<LiveFetcher>(limits(16, 4));
+  LiveFetcher fetcher(limits(16, 4));
   std::vector<std::shared_ptr<WaitingSink>> sinks;
   for (int i = 0; i < 5; ++i)
-    for (const auto& origin : origins_) sinks.push_back(fetcher->fetch(origin->url("/held")));
+    for (const auto& origin : origins_) sinks.push_back(fetcher.fetch(origin->url("/held")));
   for (const auto& origin : origins_)
     ASSERT_TRUE(origin->await([&] { return origin->count("/held") > 0; }));
   const auto before = std::chrono::steady_clock::now();
-  fetcher.reset();
+  fetcher.stop();
   EXPECT_LT(std::chrono::steady_clock::now() - before, 1s);
   for (const auto& sink : sinks)
     EXPECT_EQ(sink->wait(), std::make_error_code(std::errc::operation_canceled));
@@ -151,11 +152,11 @@ TEST_F(Lanes, AWorkThatGoesFromLaneToLaneIsOneThreadsAtATimeAlsoWhenAllStop) {
   for (int round = 0; round < 50; ++round)
     for (unsigned lane = 0; lane < kLanes; ++lane) urls.push_back(at(lane).url("/f"));
   for (const bool to_the_end : {true, false}) {
-    auto fetcher = std::make_unique<LiveFetcher>(limits(16, 4));
+    LiveFetcher fetcher(limits(16, 4));
     std::vector<std::shared_ptr<Chain>> chains;
-    for (int i = 0; i < 8; ++i) chains.push_back(std::make_shared<Chain>(*fetcher, urls));
+    for (int i = 0; i < 8; ++i) chains.push_back(std::make_shared<Chain>(fetcher, urls));
     for (const auto& chain : chains) chain->order();
-    if (!to_the_end) fetcher.reset();
+    if (!to_the_end) fetcher.stop();
     for (const auto& chain : chains) {
       const auto outcome = chain->wait();
       EXPECT_EQ(bool(outcome), !to_the_end) << outcome.message();

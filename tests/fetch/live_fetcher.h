@@ -77,6 +77,7 @@ class LiveFetcher {
   // The machine is on another network; the fetcher may need a second to look.
   void change_network() { ++moves_; }
   fetch::FetchStatus status() const { return fetcher_.status(); }
+  void stop() { fetcher_.stop(); }
 
  private:
   struct Network final : fetch::NetSource {
