@@ -27,8 +27,8 @@ namespace skimfs::fetch {
 class Lane {
  public:
   // Starts the thread.  `limits`: this lane's own; `caps`: likewise.
-  Lane(const FetchLimits& limits, const HostCaps& caps, const Clock& clock,
-       FetchObserver& observer, std::unique_ptr<NetSource> network);
+  Lane(const FetchLimits& limits, const HostCaps& caps, const Clock& clock, FetchObserver& observer,
+       std::unique_ptr<NetSource> network);
   ~Lane();
 
   struct Promotion {

@@ -95,8 +95,7 @@ TEST_F(Lanes, TogetherHaveNoMoreSocketsToARedirectsTargetThanItsCap) {
 TEST_F(Lanes, AHostAbroadIsNeverWithoutASocket) {
   LiveFetcher fetcher(limits(kLanes, kLanes));  // one for each lane
   at(0).add("/g", 1000);
-  for (const auto& origin : origins_)
-    origin->add("/away", 1000, {.location = at(0).url("/g")});
+  for (const auto& origin : origins_) origin->add("/away", 1000, {.location = at(0).url("/g")});
   for (int i = 0; i < 3; ++i)
     for (const auto& origin : origins_)
       EXPECT_EQ(fetcher.fetch(origin->url("/away"))->wait(), std::error_code());

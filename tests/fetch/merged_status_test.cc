@@ -69,9 +69,9 @@ TEST(MergedStatus, AHostOfSeveralLanesIsOneInTheOrderOfNames) {
 }
 
 TEST(MergedStatus, OfBreakersAndPausesTheWorstCounts) {
-  for (const auto& [a, b, worst] : {std::array{"closed", "doubtful", "doubtful"},
-                                    std::array{"open", "doubtful", "open"},
-                                    std::array{"closed", "open", "open"}}) {
+  for (const auto& [a, b, worst] :
+       {std::array{"closed", "doubtful", "doubtful"}, std::array{"open", "doubtful", "open"},
+        std::array{"closed", "open", "open"}}) {
     FetchStatus one, two;
     one.hosts.push_back({.host = "h:80", .breaker = a, .paused = 3ms});
     two.hosts.push_back({.host = "h:80", .breaker = b, .paused = 2ms});
