@@ -49,7 +49,7 @@ enum class Standing {
   unusable   // nothing could prove that its bytes belong to it
 };
 
-// Where one range goes.  Only the lane's thread calls these, in this order:
+// Where one range goes.  Only the thread of the order's lane calls these, in this order:
 // ( expect, [begin, take...] )..., finish.
 struct RangeSink {
   enum class Took {
@@ -97,7 +97,7 @@ struct RangeSink {
   virtual ~RangeSink() = default;
 };
 
-// Where the answer to "how long is it, and which version" goes.  The lane's thread, exactly once.
+// Where the answer to "how long is it, and which version" goes.  A lane's thread, exactly once.
 struct ProbeSink {
   // `source`: who said so.
   virtual void finish(std::error_code outcome, const Version& seen,

@@ -40,6 +40,7 @@ void Fill::order_next() {
     if (part.remote) {
       part_from_ = position_;
       const std::uint64_t first = part.offset + skip;
+      // The last that happens here: the order may be another lane's, which may have begun.
       context_.fetching.fetch({.id = reason_.id,
                                .object = file_->object(part_),
                                .range = {first, first + length - 1},

@@ -5,8 +5,8 @@
 // Owns the tickets of one run of blocks and sees them filled or failed.  A file joined from parts
 // is filled part after part, each by an order of its own.  Of a file that is verified in units
 // whole units are fetched, also where some of their blocks are held already, and a unit's bytes are
-// shown when the digest of all of it was found right.  Started by any thread; from then on only the
-// lane's thread calls.
+// shown when the digest of all of it was found right.  Started by any thread; from then on one lane's
+// thread at a time calls: with each order it may be another's.
 #pragma once
 
 #include <deque>
@@ -22,14 +22,14 @@
 
 namespace skimfs::fs {
 
-// Who is told when a fill does not end well.  The lane's thread, but for overdue(): any.
+// Who is told when a fill does not end well.  Any thread.
 struct FillJudge {
   // The server has another version of this part.  Returns what readers are told.
   virtual std::error_code differs(RemoteFile& file, std::size_t part) = 0;
   virtual void failed(RemoteFile& file, std::error_code why) = 0;
   // A unit has arrived and was compared with its digest.
   virtual void checked(RemoteFile& file, cache::Extent unit, bool right) noexcept = 0;
-  // The digest of a file that was served before it was known is wrong.  Any thread.
+  // The digest of a file that was served before it was known is wrong.
   virtual void refuted(RemoteFile& file) noexcept = 0;
   // A program waited for these bytes until its deadline; whatever comes of the fill.
   virtual void overdue(RemoteFile& file, cache::Extent bytes) noexcept = 0;

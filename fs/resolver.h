@@ -23,7 +23,7 @@ namespace skimfs::fs {
 
 class Resolver {
  public:
-  // Told on the lane's thread how it went.
+  // Told on a lane's thread how it went.
   using Then = std::function<void(std::error_code)>;
   // A version has ended.
   using Ended = std::function<void(Inode)>;

@@ -95,9 +95,8 @@ unsigned connections_for(const Options& options) {
 }
 
 void check_lanes(const Options& options) {
-  for (const auto& [name, cap] :
-       {std::pair{"connections", options.connections},
-        std::pair{"connections_per_host", options.connections_per_host}})
+  for (const auto& [name, cap] : {std::pair{"connections", options.connections},
+                                  std::pair{"connections_per_host", options.connections_per_host}})
     if (options.lanes > cap)
       throw OptionError("lanes=" + std::to_string(options.lanes) + " is above " + name + "=" +
                         std::to_string(cap) + ": each lane needs a socket; lower lanes= or raise " +

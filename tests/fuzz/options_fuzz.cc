@@ -20,6 +20,7 @@ void check(const Options& options) {
   require(options.memory >= kLeastMemory);
   require(options.connections >= 1 && options.connections <= 4096);
   require(options.connections_per_host >= 1 && options.connections_per_host <= 4096);
+  require(options.lanes >= 1 && options.lanes <= 8);
   require(options.timeout >= 1s && options.idle_timeout >= 1s && options.start_timeout >= 1s);
   require(options.revalidate >= 0s);
   require(((options.umask | options.fmask.value_or(0) | options.dmask.value_or(0)) & ~0777u) == 0);

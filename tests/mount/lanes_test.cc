@@ -134,7 +134,7 @@ class Lanes : public MountTest {
   std::vector<Expected> expected_;
 };
 
-// S-READ-1, S-CONN-1
+// S-READ-1, S-CONN-1, S-CONN-2
 TEST_F(Lanes, TogetherGiveRightBytesAndKeepTheCapsAtEveryMoment) {
   for (unsigned i = 0; i < servers_.size(); ++i) add_mirrored(i);
   const Mount mount(manifest_, kOptions);
@@ -157,7 +157,7 @@ TEST_F(Lanes, TogetherGiveRightBytesAndKeepTheCapsAtEveryMoment) {
   EXPECT_GT(fetch["redirects"], 0);
 }
 
-// S-CONN-1, as the servers see it
+// S-CONN-1, S-CONN-2, as the servers see it
 TEST_F(Lanes, ConnectToNoServerMoreThanItsCap) {
   const Mount mount(manifest_, kOptions);
   read_all(mount);

@@ -84,6 +84,8 @@ TEST(OptionValues, NumbersKeepTheirRange) {
     EXPECT_EQ(complaint("connections", value),
               "connections=" + value + " is not a number from 1 to 4096");
   }
+  EXPECT_EQ(with("lanes", "8").lanes, 8u);
+  for (const std::string value : {"0", "9", ""}) EXPECT_NE(complaint("lanes", value), "") << value;
 }
 
 TEST(OptionValues, AQuarterOfMemoryIsVerifiedWholeUnlessSaid) {

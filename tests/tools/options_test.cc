@@ -53,7 +53,7 @@ TEST(OptionTable, GivingTheDefaultChangesNothing) {
                            "size_probe",    "index",       "verify",      "revalidate",
                            "validator",     "allow_other",   "umask",       "xattr",
                            "read_ahead_kb", "direct_io",   "replace_stale",
-                           "start_timeout", "log"}) {
+                           "start_timeout", "log",         "lanes"}) {
     const Option* option = find_option(name);
     ASSERT_NE(option, nullptr) << name;
     Options given;
@@ -62,6 +62,7 @@ TEST(OptionTable, GivingTheDefaultChangesNothing) {
     EXPECT_EQ(given.memory, standard.memory);
     EXPECT_EQ(given.connections, standard.connections);
     EXPECT_EQ(given.connections_per_host, standard.connections_per_host);
+    EXPECT_EQ(given.lanes, standard.lanes);
     EXPECT_EQ(given.idle_timeout, standard.idle_timeout);
     EXPECT_EQ(given.timeout, standard.timeout);
     EXPECT_EQ(given.format, standard.format);
