@@ -168,7 +168,8 @@ void op_read(fuse_req_t request, fuse_ino_t /*inode*/, std::size_t length, off_t
              fuse_file_info* info) noexcept {
   guarded(request, [&] {
     Served& to = served(request);
-    const std::shared_ptr<OpenFile>& file = to.handles.at(info->fh);
+    // Held, so that the last one to let go of it has seen all that was done with it.
+    const std::shared_ptr<OpenFile> file = to.handles.at(info->fh);
     const std::uint64_t size = FileSystem::size(*file);
     const auto from = static_cast<std::uint64_t>(offset);
     if (offset < 0 || from >= size || length == 0) {
