@@ -44,6 +44,8 @@ void add(FetchStatus& to, const FetchStatus& from) {
   to.requests += from.requests;
   to.retries += from.retries;
   to.errors += from.errors;
+  to.hedges += from.hedges;
+  to.hedges_won += from.hedges_won;
   to.redirects += from.redirects;
   to.mirror_switches += from.mirror_switches;
   to.bytes_received += from.bytes_received;

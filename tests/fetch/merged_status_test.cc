@@ -31,6 +31,7 @@ TEST(MergedStatus, AddsUpWhatIsCounted) {
   one.connections_opened = 7, two.connections_reused = 8;
   one.requests = 10, two.requests = 20;
   one.retries = 1, two.errors = 2, one.redirects = 3, two.mirror_switches = 4;
+  one.hedges = 3, two.hedges = 2, two.hedges_won = 1;
   one.bytes_received = 100, two.bytes_received = 11;
   const FetchStatus all = merged({one, two});
   EXPECT_EQ(all.connections_open, 3u);
@@ -45,6 +46,8 @@ TEST(MergedStatus, AddsUpWhatIsCounted) {
   EXPECT_EQ(all.errors, 2u);
   EXPECT_EQ(all.redirects, 3u);
   EXPECT_EQ(all.mirror_switches, 4u);
+  EXPECT_EQ(all.hedges, 5u);
+  EXPECT_EQ(all.hedges_won, 1u);
   EXPECT_EQ(all.bytes_received, 111u);
 }
 
