@@ -28,6 +28,8 @@ TREES = {
     "wide": [(f"stream-{i:02}.bin", 64 * MIB) for i in range(16)],
     "small": [(f"dir-{i // 100:02}/file-{i:04}.bin", 16 << 10) for i in range(2000)],
     "medium": [(f"dir-{i // 50}/file-{i:03}.bin", 2 * MIB) for i in range(300)],
+    # For listings alone: hardly any bytes.
+    "many": [(f"dir-{i // 1000:02}/file-{i:05}.bin", i % 10 == 0) for i in range(100_000)],
     # For runs at a distance, where time goes by round trips.
     "far": [("far.bin", 128 * MIB)],
     "few": [(f"dir-{i // 50}/file-{i:03}.bin", 16 << 10) for i in range(200)],
