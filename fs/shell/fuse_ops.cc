@@ -64,10 +64,12 @@ void op_init(void* data, fuse_conn_info* kernel) noexcept {
   // With it the kernel waits for the parts of an O_DIRECT read in fuse_direct_IO() as for a disk:
   // no signal ends that wait, SIGKILL neither, and no interrupt is sent.
   kernel->want &= ~static_cast<unsigned>(FUSE_CAP_ASYNC_DIO);
-  kernel->want |=
-      kernel->capable & (FUSE_CAP_ASYNC_READ | FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_READDIRPLUS |
-                         FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_CACHE_SYMLINKS |
-                         FUSE_CAP_NO_OPENDIR_SUPPORT | FUSE_CAP_EXPLICIT_INVAL_DATA);
+  // Its own guess asks for attributes only as long as each name is looked at before the next is
+  // listed.  find(1), du(1) and cp(1) list a directory first, and then sent a lookup for each file.
+  kernel->want &= ~static_cast<unsigned>(FUSE_CAP_READDIRPLUS_AUTO);
+  kernel->want |= kernel->capable & (FUSE_CAP_ASYNC_READ | FUSE_CAP_PARALLEL_DIROPS |
+                                     FUSE_CAP_READDIRPLUS | FUSE_CAP_CACHE_SYMLINKS |
+                                     FUSE_CAP_NO_OPENDIR_SUPPORT | FUSE_CAP_EXPLICIT_INVAL_DATA);
   // The kernel's own 12 and 9 let one hung host and its read-ahead take every place.  A place costs
   // a parked record here and nothing there: the pages of a blocked reader are taken already.  With
   // 128, 300 readers of a silent server held up a reader of another one until their deadline.
@@ -95,9 +97,10 @@ void op_lookup(fuse_req_t request, fuse_ino_t parent, const char* name) noexcept
     if (!now)
       park(request, Asked::lookup,
            [&](auto parked) { to.files.lookup(parent, name, std::move(parked)); });
-    else if (*now)
+    else if (*now) {
+      if ((*now)->attributes.kind == manifest::Kind::file) to.use.looked_up();
       to.replies.entry(request, **now);
-    else if (now->error() == std::make_error_code(std::errc::no_such_file_or_directory))
+    } else if (now->error() == std::make_error_code(std::errc::no_such_file_or_directory))
       reply_missing_name(request);
     else
       reply_error(request, now->error(), Asked::lookup);

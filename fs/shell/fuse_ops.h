@@ -12,6 +12,7 @@
 #include "fs/shell/handles.h"
 #include "fs/shell/keeper.h"
 #include "fs/shell/look.h"
+#include "fs/shell/name_use.h"
 #include "fs/shell/replies.h"
 
 namespace skimfs::fs::shell {
@@ -24,6 +25,7 @@ struct Served {
   Handles& handles;
   const Look look;
   const XattrMode xattr;
+  NameUse use;
   // From the callback of FUSE_INIT to its answer, see session.cc; the first thread's alone.
   bool add_parallel_lookups = false;
 };

@@ -32,6 +32,7 @@ class Listing {
         buffer_(room, '\0') {}
 
   void send(std::uint64_t from, bool plus) {
+    describes_files_ = from == 0 || to_.use.lately();
     const auto children = tree_.children(directory_);
     for (std::uint64_t place = from; place < children.size() + 2; ++place) {
       if (place == 0)
@@ -55,8 +56,10 @@ class Listing {
     name_.assign(entry.name);
     const std::optional<Node> node = to_.files.known(*names_, row);
     // Without a size there are no attributes to send; the kernel asks when somebody wants them.  Of
-    // what is past it must not learn any.
-    if (!node || (plus && !present_)) return add_plain(name_.c_str(), row, entry.kind, place, plus);
+    // what is past it must not learn any.  It will enter directories, whatever becomes of files.
+    const bool wanted = describes_files_ || entry.kind == manifest::Kind::directory;
+    if (!node || (plus && !(present_ && wanted)))
+      return add_plain(name_.c_str(), row, entry.kind, place, plus);
     if (plus) return add(to_entry(*node, to_.look), name_.c_str(), place);
     return add(to_entry_stat(node->attributes.inode, entry.kind), name_.c_str(), place);
   }
@@ -99,6 +102,7 @@ class Listing {
   std::string name_;
   std::size_t used_ = 0;
   bool fits_ = true;
+  bool describes_files_ = false;
 };
 
 }  // namespace

@@ -161,7 +161,7 @@ Mount::Mount(const Options& options, Prepared prepared, Opened opened, Signals& 
       files_(prepared.loaded.tree, cache_, fetcher_, clock_,
              file_limits(options, plan_, profiles_, prepared.written)),
       replies_(handles_, prepared.look, options.direct_io),
-      served_{files_, keeper_, replies_, handles_, prepared.look, options.xattr},
+      served_{files_, keeper_, replies_, handles_, prepared.look, options.xattr, NameUse(clock_)},
       kernel_mount_(kernel_mount),
       steward_(steward),
       session_(kernel_mount_.duplicate_device(), served_),
