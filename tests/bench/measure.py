@@ -32,9 +32,9 @@ class Figures:
 class _Sampler(threading.Thread):
     """Sockets and memory now and then: what a peak alone does not show."""
 
-    def __init__(self, pids: list[int], port: int):
+    def __init__(self, pids: list[int], ports: list[int]):
         super().__init__(daemon=True)
-        self._pids, self._port = pids, f":{port:04X}"
+        self._pids, self._ports = pids, tuple(f":{port:04X}" for port in ports)
         self._over = threading.Event()
         self.rss: list[int] = []
         self.sockets: list[int] = []
@@ -52,7 +52,7 @@ class _Sampler(threading.Thread):
         with open("/proc/net/tcp") as table:
             rows = [row.split() for row in table]
         established = "01"
-        return sum(row[3] == established and row[2].endswith(self._port) for row in rows)
+        return sum(row[3] == established and row[2].endswith(self._ports) for row in rows)
 
 
 def once(origin: Origin, workload: Workload, target: Target, reader: pathlib.Path,
@@ -99,7 +99,7 @@ def _read(run: Run, workload: Workload) -> dict:
     workload.prepare(run)
     run.origin.forget()
     cpu_before = cpu(pids)
-    sampler = _Sampler(pids, run.origin.port)
+    sampler = _Sampler(pids, run.origin.ports)
     sampler.start()
     try:
         seconds = workload.read(run)

@@ -33,6 +33,7 @@ TREES = {
     # For runs at a distance, where time goes by round trips.
     "far": [("far.bin", 128 * MIB)],
     "few": [(f"dir-{i // 50}/file-{i:03}.bin", 16 << 10) for i in range(200)],
+    "hosts": [(f"file-{i:02}.bin", 16 << 10) for i in range(24)],
     "first": [(f"file-{i:02}.bin", 2 * MIB) for i in range(20)],
     # 1 KiB to 256 KiB, every power of two as often as the next; 100 files a directory.
     "soak": [(f"dir-{i // 100:03}/file-{i:05}.bin", (1 << 10) << (i * 7 % 9) | i % 1000)
@@ -47,12 +48,15 @@ class Path:
     connection_mbit: int = 0
     total_mbit: int = 0
     first_window: int = 0  # bytes; without one a new connection is as fast as an old one
-    tls: bool = False      # near, over TLS
+    tls: bool = False
+    hosts: int = 1         # so many servers, each with some of the files
 
     def __str__(self):
+        words = [f"RTT {self.rtt_ms} ms"] if self.rtt_ms else []
         if self.tls:
-            return "TLS"
-        words = [f"RTT {self.rtt_ms} ms"]
+            words.append("TLS")
+        if self.hosts > 1:
+            words.append(f"{self.hosts} hosts")
         if self.connection_mbit:
             words.append(f"{self.connection_mbit} Mbit/s a connection")
         if self.total_mbit:
@@ -81,6 +85,7 @@ class Origin:
         self._relay, self._relays = relay, {}
         self.port, self._status_port, self._tls_port = (_free_port() for _ in range(3))
         self.scheme, self.certificate = "http", None  # the latter: to be trusted
+        self.ports = [self.port]  # of the hosts, each with every so manieth file of a tree
         self._make_certificate()
         self._nginx = self._start()
 
@@ -105,6 +110,7 @@ http {{
   server {{
     listen 127.0.0.1:{self._tls_port} ssl backlog=4096; root {self.root};
     ssl_certificate {self._work}/own.pem; ssl_certificate_key {self._work}/own.key;
+    ssl_protocols TLSv1.2 TLSv1.3;
     access_log {self._log} bench;
   }}
   server {{ listen 127.0.0.1:{self._status_port}; access_log off; stub_status; }}
@@ -135,24 +141,28 @@ http {{
 
     def at(self, path: Path) -> "Origin":
         """The same server, so far away."""
-        if path == Path():
-            return self
+        there = copy.copy(self)
         if path.tls:
-            near = copy.copy(self)
-            near.port, near.scheme = self._tls_port, "https"
-            near.certificate = self._work / "own.pem"
-            return near
-        if path not in self._relays:
-            limits = map(str, dataclasses.astuple(path)[:4])
-            process = subprocess.Popen([self._relay, str(self.port), *limits],
+            there.port, there.scheme = self._tls_port, "https"
+            there.certificate = self._work / "own.pem"
+        limits = dataclasses.astuple(path)[:4]
+        there.ports = ([self._relayed(there.port, limits, host) for host in range(path.hosts)]
+                       if any(limits) else [there.port])
+        there.port = there.ports[0]
+        return there
+
+    def _relayed(self, port: int, limits: tuple, host: int) -> int:
+        """The port of the relay to `port` with these limits, one for each host."""
+        key = port, limits, host
+        if key not in self._relays:
+            process = subprocess.Popen([self._relay, str(port), *map(str, limits)],
                                        stdout=subprocess.PIPE, text=True)
-            self._relays[path] = process, int(process.stdout.readline())
-        far = copy.copy(self)
-        far.port = self._relays[path][1]
-        return far
+            self._relays[key] = process, int(process.stdout.readline())
+        return self._relays[key][1]
 
     def url(self, tree: str, name: str = "") -> str:
-        return f"{self.scheme}://127.0.0.1:{self.port}/{tree}/{name}"
+        host = [each for each, _ in TREES[tree]].index(name) if len(self.ports) > 1 else 0
+        return f"{self.scheme}://127.0.0.1:{self.ports[host % len(self.ports)]}/{tree}/{name}"
 
     def tree(self, name: str) -> pathlib.Path:
         """The true files of a tree, made now if they are not there yet."""
@@ -171,7 +181,11 @@ http {{
     def manifest(self, name: str) -> pathlib.Path:
         """The manifest of a tree."""
         place = self._work / f"{name}-{self.port}.skimfs"
-        if not place.exists():
+        if not place.exists() and len(self.ports) > 1:
+            self.tree(name)
+            lines = [f"/{path}\t{size}\t-\t-\t{self.url(name, path)}" for path, size in TREES[name]]
+            place.write_text("\n".join(["#skimfs 1", *lines, f"@end {len(lines)}", ""]))
+        elif not place.exists():
             with place.open("wb") as out:
                 subprocess.run([TREE_MANIFEST, self.tree(name), self.url(name)],
                                stdout=out, check=True)

@@ -235,12 +235,10 @@ def _first_bytes(tree: str, files: int = 50, size: int = 4096) -> dict:
 
     def one(run: Run, name: str) -> float:
         begin = time.perf_counter()
-        with (run.mount.path / name).open("rb", buffering=0) as file:
-            came = file.read(size)
+        came = _first(run.mount.path / name, size)
         seconds = time.perf_counter() - begin
-        with (run.origin.tree(tree) / name).open("rb") as truth:
-            if came != truth.read(size):
-                raise Wrong(f"{name}: wrong bytes")
+        if came != _first(run.origin.tree(tree) / name, size):
+            raise Wrong(f"{name}: wrong bytes")
         return seconds
 
     def read(run: Run) -> float:
@@ -256,6 +254,30 @@ def _first_bytes(tree: str, files: int = 50, size: int = 4096) -> dict:
         return statistics.median(each)
 
     return {"tree": tree, "read": read, "useful": len(names) * size}
+
+
+def _begins(tree: str, size: int = 4096) -> dict:
+    """Opens and reads the first bytes of every file, in their order: all of it."""
+    names = [name for name, _ in TREES[tree]]
+
+    def read(run: Run) -> float:
+        if run.target.name == "curl":
+            return _curl(run, [_transfer(run, tree, name, more=f'range = "0-{size - 1}"')
+                               for name in names])
+        begin = time.perf_counter()
+        came = [_first(run.mount.path / name, size) for name in names]
+        seconds = time.perf_counter() - begin
+        for name, bytes_ in zip(names, came):
+            if bytes_ != _first(run.origin.tree(tree) / name, size):
+                raise Wrong(f"{name}: wrong bytes")
+        return seconds
+
+    return {"tree": tree, "read": read, "useful": len(names) * size, "check_reads_mount": False}
+
+
+def _first(path: pathlib.Path, size: int) -> bytes:
+    with path.open("rb", buffering=0) as file:
+        return file.read(size)
 
 
 def _again(tree: str, drop_pages: bool) -> dict:
@@ -387,4 +409,9 @@ WORKLOADS = [
              targets=("curl", "skimfs", "rclone"), **_backward("far", 100, 256 << 10)),
     Workload("far-first-bytes", "open and read 4 KiB, median of 20 files", path=Path(50),
              targets=("curl", "skimfs", *PEERS), **_first_bytes("first", 20)),
+    Workload("far-hosts", "open and read 4 KiB of 24 × 16 KiB", path=Path(50, hosts=8),
+             targets=("curl", "skimfs"), **_begins("hosts")),
+    Workload("far-hosts-tls", "open and read 4 KiB of 24 × 16 KiB",
+             path=Path(50, tls=True, hosts=8),
+             targets=("curl", "skimfs"), **_begins("hosts")),
 ]
