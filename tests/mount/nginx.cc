@@ -41,7 +41,9 @@ Nginx::Nginx(const std::string& folder, const std::string& server_lines)
   text << "user root;\ndaemon off;\npid nginx.pid;\n"
        << "events { worker_connections 2048; }\n"
        << "http {\n  log_format asked '$request_method $request_uri $status $http_range';\n"
-       << "  access_log access.log asked;\n  default_type application/octet-stream;\n"
+       << "  log_format tls $ssl_session_reused;\n"
+       << "  access_log access.log asked; access_log tls.log tls;\n"
+       << "  default_type application/octet-stream;\n"
        << "  client_body_temp_path t; proxy_temp_path t; fastcgi_temp_path t;\n"
        << "  uwsgi_temp_path t; scgi_temp_path t;\n"
        << "  server { listen 127.0.0.1:" << port_ << (tls_ ? " ssl" : "") << "; root " << folder
@@ -58,11 +60,19 @@ Nginx::~Nginx() {
   process_->wait(std::chrono::seconds(5));
 }
 
-std::vector<std::string> Nginx::requests() const {
+std::vector<std::string> Nginx::lines(const std::string& log) const {
   std::vector<std::string> lines;
-  std::istringstream log(contents(scratch_ / "access.log"));
-  for (std::string line; std::getline(log, line);) lines.push_back(line);
+  std::istringstream text(contents(scratch_ / log));
+  for (std::string line; std::getline(text, line);) lines.push_back(line);
   return lines;
+}
+
+std::vector<std::string> Nginx::requests() const { return lines("access.log"); }
+
+std::vector<bool> Nginx::resumed() const {
+  std::vector<bool> resumed;
+  for (const std::string& line : lines("tls.log")) resumed.push_back(line == "r");
+  return resumed;
 }
 
 }  // namespace skimfs::test

@@ -28,12 +28,16 @@ class Nginx {
   std::uint16_t port() const noexcept { return port_; }
   // "GET /a/b 206 bytes=0-99", in order.
   std::vector<std::string> requests() const;
+  // For each request, in order: did its connection go on with a TLS session of an earlier one?
+  std::vector<bool> resumed() const;
 
  private:
   Scratch scratch_;
   const bool tls_;
   std::uint16_t port_ = 0;
   std::unique_ptr<Process> process_;
+
+  std::vector<std::string> lines(const std::string& log) const;
 };
 
 }  // namespace skimfs::test

@@ -97,6 +97,17 @@ TEST_F(Tls, AServerOfTheGivenAuthorityIsRead) {
   EXPECT_TRUE(await_fetch(mount, "connections_reused", 1));
 }
 
+TEST_F(Tls, ASecondConnectionGoesOnWithTheSessionOfTheFirst) {
+  const Nginx server(served_.path(), certificates_.of_server("server") + " ssl_protocols TLSv1.3;");
+  const Mount mount(manifest(server), "idle_timeout=1,cacert=" + certificates_.file("ca.pem"));
+  EXPECT_EQ(read_at(mount / "f", 10 * 4096, 4096, O_DIRECT).error, 0);
+  ASSERT_TRUE(await_fetch(mount, "connections_open", 1));
+  for (int i = 0; i < 100 && of_fetch(mount, "connections_open") > 0; ++i) ::usleep(50'000);
+  EXPECT_EQ(read_at(mount / "f", 50 * 4096, 4096, O_DIRECT).error, 0);
+  EXPECT_TRUE(await_fetch(mount, "connections_opened", 2));
+  EXPECT_EQ(server.resumed(), (std::vector<bool>{false, true}));
+}
+
 struct Refused {
   const char* name;
   const char* certificate;
