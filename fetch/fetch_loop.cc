@@ -72,6 +72,7 @@ void FetchLoop::adopt(std::unique_ptr<Order> owned) {
   const Url& preferred = order.sources.front().url;
   order.pace =
       order.target == preferred ? order.host->pace : hosts_.paces().at(preferred.host_port());
+  order.pace->note_asked(clock_.now());
   scout_others(order);
   enqueue(order);
 }
@@ -153,6 +154,7 @@ void FetchLoop::launch(Order& order) {
   }
   Attempt& attempt = begin_attempt(order);
   attempt.trial = trial;
+  order.host->pace->note_asked(clock_.now());
   order.attempt = &attempt;
   order.state = Order::State::running;
   ++order.attempts;

@@ -100,13 +100,17 @@ void HostTable::network_changed(TimePoint now) noexcept {
 }
 
 void HostTable::opened(std::string_view host_port) noexcept {
-  ++at(host_port).opened;
+  Host& host = at(host_port);
+  ++host.opened;
+  host.pace->note_connections(host.opened - host.closed);
   ++opened_ever_;
   peak_ = std::max(peak_, ++open_);
 }
 
 void HostTable::closed(std::string_view host_port) noexcept {
-  ++at(host_port).closed;
+  Host& host = at(host_port);
+  ++host.closed;
+  host.pace->note_connections(host.opened - host.closed);
   --open_;
 }
 

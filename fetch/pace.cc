@@ -9,6 +9,8 @@ namespace skimfs::fetch {
 namespace {
 
 constexpr std::chrono::seconds kPeriod{10};
+// As long as an idle connection is kept, unless told otherwise.
+constexpr std::chrono::seconds kLately{30};
 
 Duration least(Duration a, Duration b) noexcept {
   if (a == Duration::zero()) return b;
@@ -20,6 +22,19 @@ Duration least(Duration a, Duration b) noexcept {
 HostPace Pace::get() const noexcept {
   return {Duration(first_byte_.load(std::memory_order_relaxed)),
           rate_.load(std::memory_order_relaxed), settled_.load(std::memory_order_relaxed)};
+}
+
+bool Pace::warm(TimePoint now) const noexcept {
+  return connections_.load(std::memory_order_relaxed) > 0 ||
+         now.time_since_epoch().count() < asked_lately_until_.load(std::memory_order_relaxed);
+}
+
+void Pace::note_asked(TimePoint now) noexcept {
+  asked_lately_until_.store((now + kLately).time_since_epoch().count(), std::memory_order_relaxed);
+}
+
+void Pace::note_connections(std::uint64_t open) noexcept {
+  connections_.store(open, std::memory_order_relaxed);
 }
 
 void Pace::note_first_byte(Duration took, TimePoint now) noexcept {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// How far a host is and how fast one connection to it: what read-ahead is sized by.
+// How far a host is, how fast one connection to it, and whether it is in use: what read-ahead goes
+// by.
 //
 // The lane notes, any thread reads.  The least time and the best rate of the last 10 to 20 seconds:
 // a busy lane or a busy server makes both look worse than the path is, and nothing makes them
@@ -35,9 +36,15 @@ struct HostPace {
 
 class Pace {
  public:
-  HostPace get() const noexcept;  // any thread
+  // Any thread.
+  HostPace get() const noexcept;
+  // A connection is open, or the host was asked lately: it may be connecting, have led elsewhere or
+  // have failed.
+  bool warm(TimePoint now) const noexcept;
 
   // The lane's thread.
+  void note_asked(TimePoint now) noexcept;
+  void note_connections(std::uint64_t open) noexcept;
   void note_first_byte(Duration took, TimePoint now) noexcept;
   void note_body(std::uint64_t bytes, Duration took, bool settled, TimePoint now) noexcept;
 
@@ -47,6 +54,8 @@ class Pace {
   std::atomic<Duration::rep> first_byte_{0};
   std::atomic<double> rate_{0};
   std::atomic<bool> settled_{false};
+  std::atomic<std::uint64_t> connections_{0};         // open
+  std::atomic<Duration::rep> asked_lately_until_{0};  // since the clock's beginning
   // The lane's: the present period and the one before.
   TimePoint until_{};
   std::array<HostPace, 2> best_{};

@@ -4,7 +4,7 @@
 #include "fs/filesystem.h"
 
 #include <algorithm>
-#include <mutex>
+#include <atomic>
 #include <new>
 #include <utility>
 
@@ -15,7 +15,7 @@
 #include "fs/older_names.h"
 #include "fs/reader.h"
 #include "fs/resolver.h"
-#include "fs/sibling_planner.h"
+#include "fs/sibling_reader.h"
 #include "fs/xattr.h"
 
 namespace skimfs::fs {
@@ -57,10 +57,8 @@ struct FileSystem::Parts final : FillJudge {
         context{fetching, time, *this},
         reader(blocks, context, {with.window_max, with.segment_max}, with.spool_max),
         resolver(files, fetching, time, [this](Inode inode) { ended(inode); }),
-        sibling_names(files.names()),
-        siblings(sibling_names->share_tree(), sibling_limits()) {}
-
-  SiblingLimits sibling_limits() const { return {limits.siblings_max, limits.siblings_bytes_max}; }
+        siblings(files, blocks, reader, fetching, time,
+                 {with.siblings_max, with.siblings_bytes_max}) {}
 
   std::error_code differs(RemoteFile& file, std::size_t part) override {
     if (file.pin().differs(part) == VersionPin::Difference::contradiction)
@@ -159,37 +157,6 @@ struct FileSystem::Parts final : FillJudge {
     return {attributes, std::min(timeout, kNameTimeout), timeout};
   }
 
-  // A program has begun to read this file: fetch what it will read next if it walks the tree.
-  void look_at_siblings(FileNumber number) {
-    SiblingPlanner::Plan plan;
-    std::shared_ptr<const Catalogue> names;
-    {
-      const std::lock_guard lock(siblings_mutex);
-      names = sibling_names;
-      const auto row = names->row(number);
-      if (!row) return;
-      plan = siblings.on_first_read(*row);
-    }
-    for (const auto& early : plan.files) {
-      const auto attributes = files.attributes(*names, early.row);
-      if (!attributes) continue;
-      const cache::Extent bytes{0, early.bytes};
-      if (cache.absent(attributes->inode, bytes).empty()) continue;
-      if (const auto file = files.open(attributes->inode))
-        reader.fetch_early(*file, bytes, plan.walk);
-    }
-  }
-
-  // What every read tells of how programs go through the tree.
-  void note_read(OpenFile& file, cache::Extent bytes) {
-    const RemoteFile& remote = *file.remote();
-    const FileNumber number = number_of(remote.inode());
-    if (file.first_read()) look_at_siblings(number);
-    if (bytes.end() < remote.size()) return;
-    const std::lock_guard lock(siblings_mutex);
-    if (const auto row = sibling_names->row(number)) siblings.on_read_to_end(*row);
-  }
-
   bool must_revalidate(const RemoteFile& file) const {
     return !limits.immutable && one_object(file) && file.pin().learned() &&
            file.pin().due(clock.now(), limits.revalidate);
@@ -203,9 +170,7 @@ struct FileSystem::Parts final : FillJudge {
   Reader reader;
   Resolver resolver;
   OlderNames older;
-  std::mutex siblings_mutex;
-  std::shared_ptr<const Catalogue> sibling_names;  // guarded by siblings_mutex
-  SiblingPlanner siblings;                         // of sibling_names; guarded by siblings_mutex
+  SiblingReader siblings;
   std::atomic<std::uint64_t> changed{0};
   std::atomic<std::uint64_t> verified{0};  // bytes
   std::atomic<std::uint64_t> mismatches{0};
@@ -242,14 +207,11 @@ Result<Reloaded> FileSystem::reload(std::shared_ptr<const manifest::Tree> tree,
   const Succession found = succeed(*before, std::move(tree), undated, now, stop);
   if (const auto why = Files::fault(*before)) return tl::unexpected(why);
   if (const auto why = Files::fault(*found.next)) return tl::unexpected(why);
-  SiblingPlanner siblings(found.next->share_tree(), parts_->sibling_limits());
   Reloaded done{found.added, found.removed, found.changed, found.same, {}};
   parts_->older.keep(before, parts_->clock.now());  // first: a listing under way looks for it there
   done.inodes = parts_->files.replace(found);
   parts_->older.told(done.inodes);
-  const std::lock_guard lock(parts_->siblings_mutex);
-  parts_->sibling_names = found.next;
-  parts_->siblings = std::move(siblings);
+  parts_->siblings.rename(found.next);
   return done;
 }
 
@@ -328,14 +290,14 @@ void FileSystem::open(Inode inode, std::shared_ptr<Answer> to) {
 
 std::optional<ReadView> FileSystem::try_read(OpenFile& file, cache::Extent bytes) {
   auto view = parts_->reader.try_read(file.remote(), bytes);
-  if (view) parts_->note_read(file, bytes);
+  if (view) parts_->siblings.note_read(file, bytes);
   return view;
 }
 
 void FileSystem::read(std::shared_ptr<OpenFile> file, cache::Extent bytes,
                       std::shared_ptr<Answer> to) {
   parts_->reader.read(file->remote(), bytes, std::move(to));
-  parts_->note_read(*file, bytes);
+  parts_->siblings.note_read(*file, bytes);
 }
 
 std::uint64_t FileSystem::size(const OpenFile& file) noexcept { return file.remote()->size(); }

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <functional>
-#include <string_view>
 
 namespace skimfs::fs {
 
@@ -92,14 +91,16 @@ std::size_t RemoteFile::part_at(std::uint64_t offset) const noexcept {
   return static_cast<std::size_t>(after - parts_.begin()) - 1;
 }
 
-// The authority as it is written: two spellings of one server only make two shares of it.
-cache::GroupId RemoteFile::group_at(std::uint64_t offset) const noexcept {
-  const auto held = object(part_at(offset));
-  if (!held) return 0;
-  std::string_view url = held->urls.front();
+std::string_view authority(std::string_view url) noexcept {
   const std::size_t scheme = url.find("://");
   url.remove_prefix(scheme == std::string_view::npos ? 0 : scheme + 3);
-  return std::hash<std::string_view>()(url.substr(0, url.find_first_of("/?")));
+  return url.substr(0, url.find_first_of("/?"));
+}
+
+// Two spellings of one server only make two shares of it.
+cache::GroupId RemoteFile::group_at(std::uint64_t offset) const noexcept {
+  const auto held = object(part_at(offset));
+  return held ? std::hash<std::string_view>()(authority(held->urls.front())) : 0;
 }
 
 ReadPlanner::Plan RemoteFile::plan_read(cache::Extent bytes, ReadPlanner::Found found,

@@ -11,6 +11,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "fetch/pace.h"
@@ -103,6 +104,9 @@ class RemoteFile {
   std::shared_ptr<const fetch::Pace> pace_;                    // guarded by mutex_
   ReadPlanner planner_;                                        // guarded by mutex_
 };
+
+// "host:port" of a URL, as it is written.
+std::string_view authority(std::string_view url) noexcept;
 
 // What the manifest says of the versions of each part.  `size`: of the file.  `standard`: the
 // validator where the manifest names none.

@@ -32,17 +32,23 @@ SiblingPlanner::SiblingPlanner(std::shared_ptr<const manifest::Tree> tree, Sibli
     : tree_(std::move(tree)), limits_(limits) {}
 
 SiblingPlanner::Plan SiblingPlanner::on_first_read(Row row) {
+  const Row directory = tree_->entry(row).parent;
+  const bool entered = std::ranges::none_of(
+      walkers_, [directory](const Walker& each) { return each.directory == directory; });
   const auto walker = std::find_if(walkers_.begin(), walkers_.end(),
                                    [&](Walker& each) { return advance(each, row); });
   if (walker == walkers_.end()) {
     if (walkers_.size() == kWalkers) walkers_.pop_back();
-    walkers_.insert(walkers_.begin(),
-                    Walker{.life = std::make_shared<char>(), .last = row, .planned_to = row});
+    walkers_.insert(walkers_.begin(), Walker{.life = std::make_shared<char>(),
+                                             .last = row,
+                                             .directory = directory,
+                                             .planned_to = row});
   } else {
     std::rotate(walkers_.begin(), walker, walker + 1);
   }
   Walker& current = walkers_.front();
-  return {plan(current), current.life};
+  current.directory = directory;
+  return {plan(current), current.life, entered};
 }
 
 // The next row in this order that is a file; at the end of a directory the rows go on.

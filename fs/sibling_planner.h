@@ -32,6 +32,7 @@ class SiblingPlanner {
   struct Plan {
     std::vector<Early> files;  // in the order they will be read
     Walk walk;
+    bool entered = false;  // no walk was in this directory before
   };
 
   SiblingPlanner(std::shared_ptr<const manifest::Tree> tree, SiblingLimits limits);
@@ -48,6 +49,7 @@ class SiblingPlanner {
     std::shared_ptr<const void> life;
     Order order = Order::rows;
     manifest::Row last;         // read
+    manifest::Row directory;    // of `last`
     manifest::Row planned_to;   // the last row planned, or `last`
     std::uint32_t planned = 0;  // files after `last` up to planned_to
     std::uint64_t planned_bytes = 0;

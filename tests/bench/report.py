@@ -8,7 +8,7 @@ from origin import MIB, Path
 from workloads import Workload
 
 ALLOWANCE = 24 * MIB   # what skimfs may take beside its memory= budget
-SOCKETS_PER_HOST = 16  # its default cap
+SOCKETS, SOCKETS_PER_HOST = 64, 16  # its default caps
 
 
 class Row:
@@ -40,7 +40,8 @@ class Row:
         memory = self.workload.memory + ALLOWANCE
         checks = [
             ("RSS in MiB", self.most("rss_peak") / MIB, memory / MIB),
-            ("sockets", self.most("sockets"), SOCKETS_PER_HOST),
+            ("sockets", self.most("sockets"),
+             min(SOCKETS, SOCKETS_PER_HOST * self.workload.path.hosts)),
             ("requests", self.most("requests"), self.workload.most_requests),
         ]
         return [f"{what} {got:.0f}, promised {limit:.0f}" for what, got, limit in checks

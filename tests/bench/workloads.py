@@ -411,7 +411,4 @@ WORKLOADS = [
              targets=("curl", "skimfs", *PEERS), **_first_bytes("first", 20)),
     Workload("far-hosts", "open and read 4 KiB of 24 × 16 KiB", path=Path(50, hosts=8),
              targets=("curl", "skimfs"), **_begins("hosts")),
-    Workload("far-hosts-tls", "open and read 4 KiB of 24 × 16 KiB",
-             path=Path(50, tls=True, hosts=8),
-             targets=("curl", "skimfs"), **_begins("hosts")),
 ]

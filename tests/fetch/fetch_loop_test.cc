@@ -543,6 +543,22 @@ TEST_F(FetchLoopTest, ARedirectIsFollowedAndRememberedForTheNextOrder) {
   EXPECT_EQ(transport.sent.at(2).request.url, "http://cdn/x?sig=1");
 }
 
+TEST_F(FetchLoopTest, AHostThatLeadsElsewhereIsWarmWhileWhatItLeadsToIsRead) {
+  const auto origin = hosts.paces().at("one:80");
+  const auto target = hosts.paces().at("cdn:80");
+  want(0, 9);
+  EXPECT_TRUE(origin->warm(clock.now()));
+  EXPECT_FALSE(target->warm(clock.now()));
+  transport.respond(0, 302, {{"Location", "http://cdn/x?sig=1"}});
+  loop.advance();
+  EXPECT_TRUE(target->warm(clock.now()));
+  answer(1);
+  clock.advance(1h);
+  EXPECT_FALSE(origin->warm(clock.now()));
+  want(10, 19);
+  EXPECT_TRUE(origin->warm(clock.now())) << "though nothing was sent there";
+}
+
 TEST_F(FetchLoopTest, ARememberedTargetThatRefusesIsAskedForAgainOnce) {
   want(0, 9);
   transport.respond(0, 302, {{"Location", "http://cdn/x?sig=1"}});

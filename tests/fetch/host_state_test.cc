@@ -154,5 +154,15 @@ TEST(HostTable, ForgetsOnlyHostsWithoutAStory) {
   EXPECT_EQ(hosts.all().count("plain:80"), 0u);
 }
 
+TEST(HostTable, AHostIsWarmAsLongAsAConnectionIsOpen) {
+  HostTable hosts(16);
+  hosts.opened("h:80");
+  hosts.opened("h:80");
+  hosts.closed("h:80");
+  EXPECT_TRUE(hosts.paces().at("h:80")->warm(at(0s)));
+  hosts.closed("h:80");
+  EXPECT_FALSE(hosts.paces().at("h:80")->warm(at(0s)));
+}
+
 }  // namespace
 }  // namespace skimfs::fetch

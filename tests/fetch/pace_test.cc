@@ -62,6 +62,24 @@ TEST(Pace, ABodyThatTookNoTimeHasAFiniteRate) {
   EXPECT_LT(pace.get().rate, 1e13);
 }
 
+TEST(Pace, AHostThatWasNeverAskedIsCold) { EXPECT_FALSE(Pace().warm(TimePoint{})); }
+
+TEST(Pace, AHostWithAnOpenConnectionIsWarm) {
+  Pace pace;
+  pace.note_connections(1);
+  EXPECT_TRUE(pace.warm(kNow));
+  pace.note_connections(0);
+  EXPECT_FALSE(pace.warm(kNow));
+}
+
+// It may be connecting, lead elsewhere or be dead.
+TEST(Pace, AHostThatWasAskedIsWarmForAsLongAsAConnectionIdles) {
+  Pace pace;
+  pace.note_asked(kNow);
+  EXPECT_TRUE(pace.warm(kNow + 29s));
+  EXPECT_FALSE(pace.warm(kNow + 30s));
+}
+
 TEST(PaceBook, IsTheSameForAllWhoAskForAHost) {
   PaceBook book;
   EXPECT_EQ(book.at("a:80"), book.at("a:80"));

@@ -94,11 +94,31 @@ TEST_F(Siblings, AWalkNobodyFollowsAnyMoreEnds) {
   EXPECT_TRUE(walk.expired());
 }
 
+TEST_F(Siblings, ADirectoryIsEnteredOnce) {
+  EXPECT_TRUE(planner.on_first_read(2).entered);
+  EXPECT_FALSE(planner.on_first_read(3).entered) << "goes on";
+  EXPECT_FALSE(planner.on_first_read(50).entered) << "another reader, the same directory";
+  EXPECT_TRUE(planner.on_first_read(103).entered);
+  EXPECT_FALSE(planner.on_first_read(51).entered) << "somebody is still there";
+}
+
+TEST_F(Siblings, AWalkEntersTheNextDirectory) {
+  for (fs::manifest::Row row = 2; row <= 101; ++row)
+    EXPECT_EQ(planner.on_first_read(row).entered, row == 2);
+  EXPECT_TRUE(planner.on_first_read(103).entered);
+}
+
+TEST_F(Siblings, ReadersAllOverADirectoryEnterItOnce) {
+  EXPECT_TRUE(planner.on_first_read(2).entered);
+  for (const fs::manifest::Row row : {50u, 10u, 90u, 20u, 70u, 30u, 99u, 40u, 60u, 15u, 80u})
+    EXPECT_FALSE(planner.on_first_read(row).entered) << row;
+}
+
 TEST(SiblingOrder, FilesOfADirectoryBeforeItsSubdirectories) {
   // Name order with a directory in the middle: rsync reads a1 a2 a3 z1 z2 and only then m/...
-  const auto tree = tree_of("/a1\t9\t-\t-\thttp://h/1\n/a2\t9\t-\t-\thttp://h/2\n" +
-                            files("m", 10, 16) +
-                            "/z1\t9\t-\t-\thttp://h/3\n/z2\t9\t-\t-\thttp://h/4\n");
+  const auto tree =
+      tree_of("/a1\t9\t-\t-\thttp://h/1\n/a2\t9\t-\t-\thttp://h/2\n" + files("m", 10, 16) +
+              "/z1\t9\t-\t-\thttp://h/3\n/z2\t9\t-\t-\thttp://h/4\n");
   SiblingPlanner planner(tree, {});
   planner.on_first_read(1);
   planner.on_first_read(2);
@@ -111,7 +131,8 @@ TEST(SiblingBytes, BoundWhatIsPlanned) {
   const auto tree = tree_of(files("a", 100, 1 << 20));
   SiblingPlanner planner(tree, {.files_max = 64, .bytes_max = 4 << 20});
   std::size_t planned = 0;
-  for (fs::manifest::Row row = 2; row <= 4; ++row) planned += planner.on_first_read(row).files.size();
+  for (fs::manifest::Row row = 2; row <= 4; ++row)
+    planned += planner.on_first_read(row).files.size();
   EXPECT_EQ(planned, 4u);
 }
 

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+//
+// See sibling_reader.h.
+#include "fs/sibling_reader.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "fs/next_hosts.h"
+
+namespace skimfs::fs {
+
+namespace {
+
+// What warms a connection: about what a new one may send at once (RFC 6928), a small file or a
+// header.
+constexpr std::uint64_t kWarming = 16 * 1024;
+// Where more must come so that its digest can be compared: up to here.
+constexpr std::uint64_t kWarmingMost = 256 * 1024;
+
+}  // namespace
+
+SiblingReader::SiblingReader(Files& files, cache::BlockCache& cache, Reader& reader,
+                             fetch::Fetching& fetching, const fetch::Clock& clock,
+                             SiblingLimits limits)
+    : files_(files),
+      cache_(cache),
+      reader_(reader),
+      fetching_(fetching),
+      clock_(clock),
+      limits_(limits),
+      names_(files.names()),
+      planner_(names_->share_tree(), limits) {}
+
+void SiblingReader::note_read(OpenFile& file, cache::Extent bytes) {
+  const RemoteFile& remote = *file.remote();
+  const FileNumber number = number_of(remote.inode());
+  if (file.first_read()) look_behind(number);
+  if (bytes.end() < remote.size()) return;
+  const std::lock_guard lock(mutex_);
+  if (const auto row = names_->row(number)) planner_.on_read_to_end(*row);
+}
+
+void SiblingReader::rename(std::shared_ptr<const Catalogue> names) {
+  SiblingPlanner planner(names->share_tree(), limits_);
+  const std::lock_guard lock(mutex_);
+  names_ = std::move(names);
+  planner_ = std::move(planner);
+}
+
+void SiblingReader::look_behind(FileNumber number) {
+  SiblingPlanner::Plan plan;
+  std::shared_ptr<const Catalogue> names;
+  std::optional<manifest::Row> row;
+  {
+    const std::lock_guard lock(mutex_);
+    names = names_;
+    row = names->row(number);
+    if (!row) return;
+    plan = planner_.on_first_read(*row);
+  }
+  for (const auto& early : plan.files) {
+    const auto attributes = files_.attributes(*names, early.row);
+    if (!attributes) continue;
+    const cache::Extent bytes{0, early.bytes};
+    if (cache_.absent(attributes->inode, bytes).empty()) continue;
+    if (const auto file = files_.open(attributes->inode))
+      reader_.fetch_early(*file, bytes, plan.walk);
+  }
+  if (plan.entered) warm_next_hosts(*names, *row, plan.walk);
+}
+
+void SiblingReader::warm_next_hosts(const Catalogue& names, manifest::Row row,
+                                    const SiblingPlanner::Walk& walk) {
+  for (const NextHost& next : next_hosts(names.tree(), row)) {
+    if (fetching_.pace(next.object)->warm(clock_.now())) continue;
+    const auto attributes = files_.attributes(names, next.row);
+    if (!attributes) continue;
+    const auto file = files_.open(attributes->inode);
+    if (!file) continue;
+    const cache::Extent bytes = (*file)->cover({0, std::min(attributes->size, kWarming)});
+    if (bytes.length > kWarmingMost || cache_.absent(attributes->inode, bytes).empty()) continue;
+    reader_.fetch_early(*file, bytes, walk);
+  }
+}
+
+}  // namespace skimfs::fs

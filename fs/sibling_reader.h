@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+//
+// Fetches what a program that goes through the tree will read next: the files that follow on its
+// walk, and, when it comes into a directory, a beginning from each other host it will need, so that
+// their connections are there.
+//
+// Any thread; nothing here waits.  Only reads set it off: looking up names and listing them do not.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+
+#include "cache/block_cache.h"
+#include "fetch/clock.h"
+#include "fetch/fetcher.h"
+#include "fs/catalogue.h"
+#include "fs/files.h"
+#include "fs/reader.h"
+#include "fs/sibling_planner.h"
+
+namespace skimfs::fs {
+
+class SiblingReader {
+ public:
+  // All references live longer.
+  SiblingReader(Files& files, cache::BlockCache& cache, Reader& reader, fetch::Fetching& fetching,
+                const fetch::Clock& clock, SiblingLimits limits);
+
+  // A program has read these bytes, or waits for them.
+  void note_read(OpenFile& file, cache::Extent bytes);
+  // The names are others from here on: all walks end.
+  void rename(std::shared_ptr<const Catalogue> names);
+
+ private:
+  void look_behind(FileNumber number);
+  void warm_next_hosts(const Catalogue& names, manifest::Row row, const SiblingPlanner::Walk& walk);
+
+  Files& files_;
+  cache::BlockCache& cache_;
+  Reader& reader_;
+  fetch::Fetching& fetching_;
+  const fetch::Clock& clock_;
+  const SiblingLimits limits_;
+  std::mutex mutex_;
+  std::shared_ptr<const Catalogue> names_;  // guarded by mutex_
+  SiblingPlanner planner_;                  // of names_; guarded by mutex_
+};
+
+}  // namespace skimfs::fs
