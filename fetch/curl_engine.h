@@ -85,6 +85,7 @@ class CurlTransport::Engine {
   void set_common(CURL* easy);
   static bool add_header(Slot& slot, const std::string& header) noexcept;
   bool prepare(Slot& slot, const WireRequest& request) const noexcept;
+  const Share& share_of(const std::string& host_port) const noexcept;
   void run(Slot& slot);
   bool forgive(const Slot& slot);
   void reached(Slot& slot, std::string_view peer);
@@ -123,8 +124,10 @@ class CurlTransport::Engine {
   std::size_t running_ = 0;
   std::vector<Slot*> stillborn_;  // could not be added
 
-  // In this order: the multi closes its connections into the members above, and needs its share.
-  Share share_;  // of names and TLS sessions
+  // In this order: the multi closes its connections into the members above, and needs its shares.
+  // Of names and TLS sessions; each host has one of them.  Several, because libcurl (7.88) keeps
+  // eight sessions in each: visited in turn, a ninth host left none of them any.
+  std::array<Share, 16> shares_;
   CurlMulti multi_;
   std::vector<std::unique_ptr<Slot>> slots_;
   std::vector<Slot*> free_;

@@ -20,6 +20,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <functional>
 #include <new>
 #include <system_error>
 
@@ -47,7 +48,7 @@ CurlTransport::Engine::Engine(const FetchLimits& limits, SocketWatch& watch)
       wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd"),
       sockets_(watch) {
   init_libcurl_once();
-  share_ = make_share();
+  std::ranges::generate(shares_, make_share);
   multi_.reset(curl_multi_init());
   sweeper_.reset(curl_easy_init());
   if (!multi_ || !sweeper_) throw std::bad_alloc();
@@ -161,15 +162,20 @@ bool CurlTransport::Engine::prepare(Slot& slot, const WireRequest& request) cons
     if (!set_credential(easy, request.credential.get())) return false;
     slot.credential = request.credential;
   }
-  if (slot.share != share_) {
-    if (curl_easy_setopt(easy, CURLOPT_SHARE, share_.get()) != CURLE_OK) return false;
-    slot.share = share_;
+  if (const Share& share = share_of(request.host_port); slot.share != share) {
+    if (curl_easy_setopt(easy, CURLOPT_SHARE, share.get()) != CURLE_OK) return false;
+    slot.share = share;
   }
   const auto method = request.head_only ? CURLOPT_NOBODY : CURLOPT_HTTPGET;
   return curl_easy_setopt(easy, CURLOPT_URL, request.url.c_str()) == CURLE_OK &&
          curl_easy_setopt(easy, CURLOPT_HTTPHEADER, slot.headers.get()) == CURLE_OK &&
          curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, long(request.fresh)) == CURLE_OK &&
          curl_easy_setopt(easy, method, 1L) == CURLE_OK;
+}
+
+const CurlTransport::Engine::Share& CurlTransport::Engine::share_of(
+    const std::string& host_port) const noexcept {
+  return shares_[std::hash<std::string>()(host_port) % shares_.size()];
 }
 
 void CurlTransport::Engine::give_back(Slot& slot) noexcept {
@@ -295,7 +301,7 @@ void CurlTransport::Engine::complete(Slot& slot, CURLcode code) {
 
 void CurlTransport::Engine::network_changed() {
   sockets_.end_idle();
-  share_ = make_share();
+  std::ranges::generate(shares_, make_share);
   dead_.clear();
 }
 

@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <filesystem>
+#include <memory>
 #include <nlohmann/json.hpp>
 
 #include "tests/mount/fixture.h"
@@ -106,6 +107,28 @@ TEST_F(Tls, ASecondConnectionGoesOnWithTheSessionOfTheFirst) {
   EXPECT_EQ(read_at(mount / "f", 50 * 4096, 4096, O_DIRECT).error, 0);
   EXPECT_TRUE(await_fetch(mount, "connections_opened", 2));
   EXPECT_EQ(server.resumed(), (std::vector<bool>{false, true}));
+}
+
+// libcurl remembers the sessions of eight servers, and with a ninth one visited in turn of none.
+TEST_F(Tls, SessionsOfManyServersAreRemembered) {
+  std::vector<std::unique_ptr<Nginx>> servers;
+  Manifest many("https://unused.example");
+  for (int i = 0; i < 12; ++i) {
+    servers.push_back(std::make_unique<Nginx>(
+        served_.path(), certificates_.of_server("server") + " ssl_protocols TLSv1.3;"));
+    const std::string name = "/" + std::to_string(i) + "/f";
+    many.line(name + "\t" + std::to_string(kSize) + "\t-\t-\t" + servers.back()->base() + "/f");
+  }
+  const Mount mount(many, "idle_timeout=1,cacert=" + certificates_.file("ca.pem"));
+  for (const unsigned round : {1u, 2u}) {
+    for (int i = 11; i >= 0; --i) {  // upwards would be a walk, and read ahead
+      const std::string name = std::to_string(i) + "/f";
+      EXPECT_EQ(read_at(mount / name, round * 10 * 4096, 4096, O_DIRECT).error, 0) << i;
+    }
+    ASSERT_TRUE(await_fetch(mount, "connections_opened", round * 12));
+    for (int i = 0; i < 100 && of_fetch(mount, "connections_open") > 0; ++i) ::usleep(50'000);
+  }
+  for (const auto& server : servers) EXPECT_EQ(server->resumed(), (std::vector<bool>{false, true}));
 }
 
 struct Refused {
