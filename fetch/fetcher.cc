@@ -61,7 +61,7 @@ void Fetcher::promote(OrderId id) noexcept {
   for (const auto& lane : lanes_) lane->post(Lane::Promotion{id});
 }
 
-std::shared_ptr<const Pace> Fetcher::pace(const Object& object) {
+std::shared_ptr<Pace> Fetcher::pace(const Object& object) {
   const std::string host = preferred_host(object);
   return lane_of(host).pace(host);
 }

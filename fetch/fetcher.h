@@ -124,7 +124,7 @@ struct Fetching {
   // A reader now waits for what this id fetches: treat it as demand.
   virtual void promote(OrderId id) noexcept = 0;
   // Of the host an object is asked for at, wherever that leads; it goes on being written.
-  virtual std::shared_ptr<const Pace> pace(const Object& object) = 0;
+  virtual std::shared_ptr<Pace> pace(const Object& object) = 0;
 
  protected:
   ~Fetching() = default;
@@ -146,7 +146,7 @@ class Fetcher final : public Fetching {
   void fetch(RangeOrder order) override;
   void probe(ProbeOrder order) override;
   void promote(OrderId id) noexcept override;
-  std::shared_ptr<const Pace> pace(const Object& object) override;
+  std::shared_ptr<Pace> pace(const Object& object) override;
 
   // Finishes every sink, present and later, with operation_canceled and ends the lanes.  Returns
   // within a second whatever the servers do.

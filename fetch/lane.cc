@@ -70,7 +70,7 @@ void Lane::post(Mail mail) {
   if (ended) cancel(mail);
 }
 
-std::shared_ptr<const Pace> Lane::pace(std::string_view host_port) {
+std::shared_ptr<Pace> Lane::pace(std::string_view host_port) {
   return hosts_.paces().at(host_port);
 }
 

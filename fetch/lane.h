@@ -38,7 +38,7 @@ class Lane {
 
   // Any thread, as the rest; nothing here waits but join().
   void post(Mail mail);
-  std::shared_ptr<const Pace> pace(std::string_view host_port);
+  std::shared_ptr<Pace> pace(std::string_view host_port);
   FetchStatus status() const;
 
   // Finishes every sink, present and later, with operation_canceled.

@@ -11,6 +11,11 @@ namespace {
 constexpr std::chrono::seconds kPeriod{10};
 // As long as an idle connection is kept, unless told otherwise.
 constexpr std::chrono::seconds kLately{30};
+constexpr std::size_t kMostKept = 4096;
+
+Duration::rep lately_until(TimePoint now) noexcept {
+  return (now + kLately).time_since_epoch().count();
+}
 
 Duration least(Duration a, Duration b) noexcept {
   if (a == Duration::zero()) return b;
@@ -29,8 +34,15 @@ bool Pace::warm(TimePoint now) const noexcept {
          now.time_since_epoch().count() < asked_lately_until_.load(std::memory_order_relaxed);
 }
 
+bool Pace::claim_warming(TimePoint now) noexcept {
+  Duration::rep until = asked_lately_until_.load(std::memory_order_relaxed);
+  if (warm(now)) return false;
+  return asked_lately_until_.compare_exchange_strong(until, lately_until(now),
+                                                     std::memory_order_relaxed);
+}
+
 void Pace::note_asked(TimePoint now) noexcept {
-  asked_lately_until_.store((now + kLately).time_since_epoch().count(), std::memory_order_relaxed);
+  asked_lately_until_.store(lately_until(now), std::memory_order_relaxed);
 }
 
 void Pace::note_connections(std::uint64_t open) noexcept {
@@ -65,12 +77,16 @@ std::shared_ptr<Pace> PaceBook::at(std::string_view host_port) {
   const std::lock_guard lock(mutex_);
   const auto found = paces_.find(host_port);
   if (found != paces_.end()) return found->second;
+  if (paces_.size() >= kMostKept) drop_unused();
   return paces_.emplace(std::string(host_port), std::make_shared<Pace>()).first->second;
 }
 
 void PaceBook::trim(std::size_t most) {
   const std::lock_guard lock(mutex_);
-  if (paces_.size() <= most) return;
+  if (paces_.size() > most) drop_unused();
+}
+
+void PaceBook::drop_unused() {
   std::erase_if(paces_, [](const auto& entry) { return entry.second.use_count() == 1; });
 }
 

@@ -41,6 +41,8 @@ class Pace {
   // A connection is open, or the host was asked lately: it may be connecting, have led elsewhere or
   // have failed.
   bool warm(TimePoint now) const noexcept;
+  // The host is cold, and the caller the one who is to ask it.
+  bool claim_warming(TimePoint now) noexcept;
 
   // The lane's thread.
   void note_asked(TimePoint now) noexcept;
@@ -69,6 +71,8 @@ class PaceBook {
   void trim(std::size_t most);
 
  private:
+  void drop_unused();  // with mutex_ held
+
   std::mutex mutex_;
   std::map<std::string, std::shared_ptr<Pace>, std::less<>> paces_;  // guarded by mutex_
 };

@@ -147,6 +147,7 @@ ReadPlanner::Plan ReadPlanner::on_read(Extent bytes, Found found, std::uint64_t 
     else if (rest > 0)
       plan.ahead.push_back({plan.demand.end(), rest});
     if (!reads_on(fresh)) return plan;
+    fresh.start = reach.start;
     fresh.window = std::max(fresh.window, reach.start);
     Reach beginning = reach;
     beginning.share = std::min(reach.share, kStartShare);
@@ -238,6 +239,7 @@ ReadPlanner::Stream& ReadPlanner::absorb_runs_behind(Stream& stream) noexcept {
     whole.begin = std::min(whole.begin, other.begin);
     whole.earned += other.earned;
     whole.ahead_end = std::max(whole.ahead_end, other.ahead_end);
+    whole.start = std::max(whole.start, other.start);
     if (other.window >= whole.window) {
       whole.window = other.window;
       whole.grown_at = std::min(other.grown_at, whole.grown_at);
@@ -265,8 +267,10 @@ void ReadPlanner::advance(Stream& stream, Extent bytes, Found found, fetch::Time
   ++stream.reads;
 
   const bool far = reach.round_trip > fetch::Duration::zero();
-  if (reads_on(stream) && (far || found != Found::ready))
+  if (reads_on(stream) && (far || found != Found::ready) && reach.start > stream.start) {
+    stream.start = reach.start;  // once: where it found no room, or nobody read, it stays smaller
     stream.window = std::max(stream.window, std::min(reach.start, reach.window_max));
+  }
   if (found == Found::ready) return;
   const std::uint64_t progress = stream.next - stream.grown_at;
   if (progress < stream.window / 2) return;

@@ -77,6 +77,7 @@ class ReadPlanner {
     std::uint64_t ahead_end = 0;  // planned so far, not before `next`
     std::uint64_t earned = 0;     // bytes read in order, those of absorbed runs included
     std::uint64_t window = 0;     // how far ahead_end may be from next
+    std::uint64_t start = 0;      // Reach::start, as far as the window has had it
     std::uint64_t grown_at = 0;   // `next`, and the time, when the window was last judged
     fetch::TimePoint grown_time{};
     double best_rate = 0;         // bytes a second, of all windows tried

@@ -141,7 +141,7 @@ void Reader::look_ahead(const std::shared_ptr<RemoteFile>& file, const ReadPlann
                      : std::nullopt;
     if (!claim) {
       file->refused(planned);
-      continue;
+      break;  // what is farther must not take the room
     }
     if (joins)
       std::move(claim->missing.begin(), claim->missing.end(), std::back_inserter(demand));

@@ -4,6 +4,7 @@
 #include "fs/sibling_reader.h"
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
 #include "fs/next_hosts.h"
@@ -32,13 +33,16 @@ SiblingReader::SiblingReader(Files& files, cache::BlockCache& cache, Reader& rea
       names_(files.names()),
       planner_(names_->share_tree(), limits) {}
 
-void SiblingReader::note_read(OpenFile& file, cache::Extent bytes) {
+void SiblingReader::note_read(OpenFile& file, cache::Extent bytes) noexcept {
   const RemoteFile& remote = *file.remote();
-  const FileNumber number = number_of(remote.inode());
-  if (file.first_read()) look_behind(number);
+  try {
+    if (file.first_read()) look_behind(remote);
+  } catch (const std::bad_alloc&) {
+    // Speculation is left out.
+  }
   if (bytes.end() < remote.size()) return;
   const std::lock_guard lock(mutex_);
-  if (const auto row = names_->row(number)) planner_.on_read_to_end(*row);
+  if (const auto row = names_->row(number_of(remote.inode()))) planner_.on_read_to_end(*row);
 }
 
 void SiblingReader::rename(std::shared_ptr<const Catalogue> names) {
@@ -48,14 +52,14 @@ void SiblingReader::rename(std::shared_ptr<const Catalogue> names) {
   planner_ = std::move(planner);
 }
 
-void SiblingReader::look_behind(FileNumber number) {
+void SiblingReader::look_behind(const RemoteFile& file) {
   SiblingPlanner::Plan plan;
   std::shared_ptr<const Catalogue> names;
   std::optional<manifest::Row> row;
   {
     const std::lock_guard lock(mutex_);
     names = names_;
-    row = names->row(number);
+    row = names->row(number_of(file.inode()));
     if (!row) return;
     plan = planner_.on_first_read(*row);
   }
@@ -64,22 +68,28 @@ void SiblingReader::look_behind(FileNumber number) {
     if (!attributes) continue;
     const cache::Extent bytes{0, early.bytes};
     if (cache_.absent(attributes->inode, bytes).empty()) continue;
-    if (const auto file = files_.open(attributes->inode))
-      reader_.fetch_early(*file, bytes, plan.walk);
+    if (const auto next = files_.open(attributes->inode))
+      reader_.fetch_early(*next, bytes, plan.walk);
   }
-  if (plan.entered) warm_next_hosts(*names, *row, plan.walk);
+  if (plan.entered) warm_next_hosts(file, *names, *row, plan.walk);
 }
 
-void SiblingReader::warm_next_hosts(const Catalogue& names, manifest::Row row,
-                                    const SiblingPlanner::Walk& walk) {
+void SiblingReader::warm_next_hosts(const RemoteFile& read, const Catalogue& names,
+                                    manifest::Row row, const SiblingPlanner::Walk& walk) {
+  const auto own = read.object(0);
   for (const NextHost& next : next_hosts(names.tree(), row)) {
-    if (fetching_.pace(next.object)->warm(clock_.now())) continue;
     const auto attributes = files_.attributes(names, next.row);
     if (!attributes) continue;
     const auto file = files_.open(attributes->inode);
     if (!file) continue;
     const cache::Extent bytes = (*file)->cover({0, std::min(attributes->size, kWarming)});
     if (bytes.length > kWarmingMost || cache_.absent(attributes->inode, bytes).empty()) continue;
+    // A list of digests is fetched for a reader, and may be long.
+    if ((*file)->units() && !digests_at_hand(**file, bytes, cache_)) continue;
+    const auto pace = fetching_.pace(next.object);
+    // Its own host may be spelled in another way.
+    if (own && pace == fetching_.pace(*own)) continue;
+    if (!pace->claim_warming(clock_.now())) continue;
     reader_.fetch_early(*file, bytes, walk);
   }
 }

@@ -27,14 +27,15 @@ class SiblingReader {
   SiblingReader(Files& files, cache::BlockCache& cache, Reader& reader, fetch::Fetching& fetching,
                 const fetch::Clock& clock, SiblingLimits limits);
 
-  // A program has read these bytes, or waits for them.
-  void note_read(OpenFile& file, cache::Extent bytes);
+  // A program has read these bytes, or waits for them.  Where memory is short nothing follows.
+  void note_read(OpenFile& file, cache::Extent bytes) noexcept;
   // The names are others from here on: all walks end.
   void rename(std::shared_ptr<const Catalogue> names);
 
  private:
-  void look_behind(FileNumber number);
-  void warm_next_hosts(const Catalogue& names, manifest::Row row, const SiblingPlanner::Walk& walk);
+  void look_behind(const RemoteFile& file);
+  void warm_next_hosts(const RemoteFile& read, const Catalogue& names, manifest::Row row,
+                       const SiblingPlanner::Walk& walk);
 
   Files& files_;
   cache::BlockCache& cache_;

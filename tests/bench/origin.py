@@ -147,7 +147,7 @@ http {{
             there.certificate = self._work / "own.pem"
         limits = dataclasses.astuple(path)[:4]
         there.ports = ([self._relayed(there.port, limits, host) for host in range(path.hosts)]
-                       if any(limits) else [there.port])
+                       if any(limits) or path.hosts > 1 else [there.port])
         there.port = there.ports[0]
         return there
 

@@ -208,7 +208,7 @@ def _helper(run: Run, arguments: list, names: str = "") -> float:
         raise
 
 
-def _listing(tree: str, command: list[str], more: list[str] = []) -> dict:
+def _listing(tree: str, command: list[str], more: tuple[str, ...] = ()) -> dict:
     """`command DIR more`, and once more: from what the kernel knows by then."""
 
     def listed(path: pathlib.Path) -> list[str]:

@@ -62,6 +62,16 @@ TEST(Pace, ABodyThatTookNoTimeHasAFiniteRate) {
   EXPECT_LT(pace.get().rate, 1e13);
 }
 
+TEST(Pace, OneCallerWarmsAHostThatIsCold) {
+  Pace pace;
+  EXPECT_TRUE(pace.claim_warming(kNow));
+  EXPECT_FALSE(pace.claim_warming(kNow));
+  EXPECT_FALSE(pace.claim_warming(kNow + 29s));
+  EXPECT_TRUE(pace.claim_warming(kNow + 30s));
+  pace.note_connections(1);
+  EXPECT_FALSE(pace.claim_warming(kNow + 99s));
+}
+
 TEST(Pace, AHostThatWasNeverAskedIsCold) { EXPECT_FALSE(Pace().warm(TimePoint{})); }
 
 TEST(Pace, AHostWithAnOpenConnectionIsWarm) {

@@ -48,7 +48,7 @@ class Mailbox final : public fetch::Fetching {
   void fetch(fetch::RangeOrder order) override { ranges_.push_back(std::move(order)); }
   void probe(fetch::ProbeOrder order) override { probes_.push_back(std::move(order)); }
   void promote(fetch::OrderId id) noexcept override { promoted_.push_back(id); }
-  std::shared_ptr<const fetch::Pace> pace(const fetch::Object&) override { return pace_; }
+  std::shared_ptr<fetch::Pace> pace(const fetch::Object&) override { return pace_; }
 
   void empty_into(fetch::FetchLoop& loop) {
     while (!ranges_.empty() || !probes_.empty() || !promoted_.empty()) {

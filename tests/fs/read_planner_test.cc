@@ -524,6 +524,19 @@ TEST_F(ReadPlannerTest, FromADistantOneWhatTheLineBringsInSomeRoundTrips) {
   EXPECT_LE(fetched_.total(), 18 * kMiB);
 }
 
+TEST_F(ReadPlannerTest, WhatAPathBearsFindsNoRoomAndIsNotAskedForAtEachRead) {
+  pace_ = kFar;
+  read({0, kMiB});
+  room_ = false;
+  int planned = 0;
+  for (std::uint64_t at = kMiB; at < 64 * kMiB; at += kMiB)
+    if (!read({at, kMiB}).ahead.empty()) ++planned;
+  room_ = true;
+  found_ = Found::ready;
+  read_through(64 * kMiB, 72 * kMiB, kMiB);
+  EXPECT_LE(fetched_.total() - read_.total(), 4 * kMiB);
+}
+
 TEST_F(ReadPlannerTest, WhatAPathBearsIsAskedForAsSoonAsItIsKnown) {
   read({0, kMiB});
   pace_ = kFar;

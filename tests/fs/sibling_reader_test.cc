@@ -75,9 +75,8 @@ TEST_F(Warming, LookingAndOpeningAsksNobody) {
 }
 
 TEST_F(Warming, HostsThatAreWarmAreNotAsked) {
-  auto pace = std::make_shared<fetch::Pace>();
-  pace->note_asked(clock.now());
-  fetching.host_pace = pace;
+  for (const char* host : {"h0:80", "h1:80", "h2:80"})
+    fetching.paces.at(host)->note_asked(clock.now());
   for (const int d : {12, 25, 10, 18}) {
     read_file(d, 3);
     fetching.deliver_all(kSize);
@@ -110,12 +109,23 @@ class OneHost : public Warming {
 };
 
 TEST_F(OneHost, ReadersAllOverTheTreeMakeNoFurtherRequest) {
-  int reads = 0;
-  for (int i = 0; i < 100; ++i, ++reads) {
+  for (int i = 0; i < 60; ++i) {  // each pair comes once
     read_file(10 + i * 7 % 20, i * 5 % 12);
     fetching.deliver_all(kSize);
   }
-  EXPECT_LE(fetching.ranges_asked.size(), static_cast<std::size_t>(reads));
+  EXPECT_EQ(fetching.ranges_asked.size(), 60u);
+}
+
+class OneHostSpelledTwice : public FileSystemTest {
+ protected:
+  OneHostSpelledTwice()
+      : FileSystemTest("/a\t4096\t-\t-\thttp://h/a\n/b\t4096\t-\t-\thttp://h:80/b\n") {}
+};
+
+TEST_F(OneHostSpelledTwice, IsNoOtherHost) {
+  read(open("a"), 0, 4096);
+  EXPECT_EQ(fetching.ranges_asked.size(), 1u);
+  fetching.deliver_all(4096);
 }
 
 class VerifiedHosts : public FileSystemTest {

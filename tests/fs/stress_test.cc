@@ -51,7 +51,7 @@ class BusyFetching final : public fetch::Fetching {
   }
   void probe(fetch::ProbeOrder) override {}
   void promote(fetch::OrderId) noexcept override {}
-  std::shared_ptr<const fetch::Pace> pace(const fetch::Object&) override { return pace_; }
+  std::shared_ptr<fetch::Pace> pace(const fetch::Object&) override { return pace_; }
 
  private:
   void run() {

@@ -38,7 +38,9 @@ bool is_known(const std::string& path) {
   open_how how = {};
   how.flags = O_PATH | O_CLOEXEC;
   how.resolve = RESOLVE_CACHED;
-  const long fd = ::syscall(SYS_openat2, AT_FDCWD, path.c_str(), &how, sizeof how);
+  long fd = -1;
+  for (int tries = 0; fd < 0 && tries < 3; ++tries)  // a mount elsewhere disturbs one
+    fd = ::syscall(SYS_openat2, AT_FDCWD, path.c_str(), &how, sizeof how);
   if (fd >= 0) ::close(static_cast<int>(fd));
   return fd >= 0;
 }
@@ -62,7 +64,7 @@ TEST_F(Listing, WhereFilesAreLookedUpTheNextListingSparesIt) {
   const Mount mount(manifest());
   list(mount / "a");
   struct stat at {};
-  ASSERT_EQ(::stat((mount / "a/999").c_str(), &at), 0);  // the last one: not in the first reply
+  ASSERT_EQ(::stat((mount / "a/999").c_str(), &at), 0);  // not in the first reply
   list(mount / "b");
   EXPECT_EQ(known_in(mount / "b"), kFiles);
 }

@@ -18,6 +18,7 @@
 
 #include "fetch/error.h"
 #include "fetch/fetcher.h"
+#include "fetch/url.h"
 
 namespace skimfs::test {
 
@@ -47,7 +48,9 @@ class FakeFetching final : public fetch::Fetching {
   }
   void probe(fetch::ProbeOrder order) override { probes.push_back(std::move(order)); }
   void promote(fetch::OrderId id) noexcept override { promoted.push_back(id); }
-  std::shared_ptr<const fetch::Pace> pace(const fetch::Object&) override { return host_pace; }
+  std::shared_ptr<fetch::Pace> pace(const fetch::Object& object) override {
+    return paces.at(fetch::Url::parse(object.urls.front()).value().host_port());
+  }
 
   // The version the server has, as its head would say.
   fetch::Version version(std::uint64_t total) const {
@@ -113,7 +116,7 @@ class FakeFetching final : public fetch::Fetching {
   std::unordered_map<std::string, std::vector<std::byte>> contents;  // by URL
   std::function<void(const std::string& url, std::uint64_t offset, std::vector<std::byte>& bytes)>
       tamper;
-  std::shared_ptr<fetch::Pace> host_pace = std::make_shared<fetch::Pace>();
+  fetch::PaceBook paces;
 
  private:
   std::uint64_t& delivered_of(const Order& order) { return progress_[order.order.sink.get()]; }
