@@ -71,9 +71,13 @@ std::optional<Admission::Age> Admission::next(TimePoint now) {
 }
 
 bool Admission::take(Host& host, TimePoint now) noexcept {
-  if (!room(running_, slots_, true) || !may_start(host, true, now)) return false;
+  if (!could_take(host, now)) return false;
   started(host, now);
   return true;
+}
+
+bool Admission::could_take(const Host& host, TimePoint now) const noexcept {
+  return room(running_, slots_, true) && may_start(host, true, now);
 }
 
 void Admission::started(Host& host, TimePoint now) noexcept {

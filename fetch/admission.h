@@ -39,6 +39,7 @@ class Admission {
   // Takes slots for another exchange of an order that runs; false: none are free.  Whoever waits
   // goes first: call it when next() has nobody.
   bool take(Host& host, TimePoint now) noexcept;
+  bool could_take(const Host& host, TimePoint now) const noexcept;
   void ended(Host& host) noexcept;  // each of those
 
   // When the first pause ends, or the first trial is due, that a waiting order waits for; empty

@@ -4,8 +4,8 @@
 // FetchLoop that knows hedges.
 //
 // The hedge runs beside the order's attempt, over a connection of its own, and belongs to nobody
-// until its head is accepted; then it is the order's attempt, and the first one is dropped.  Unless
-// it wins it might never have been: nothing it meets is held against the host or the order.
+// until its head is accepted, or the first one breaks; then it is the order's attempt.  Until then it
+// might never have been: nothing it meets is held against the host or the order.
 #include <utility>
 
 #include "fetch/fetch_order.h"
@@ -32,6 +32,7 @@ void FetchLoop::start_hedge(Attempt& first) {
   Order& order = *first.order;
   Host& host = first.host;
   if (host.breaker().state() != Breaker::State::closed) return;
+  if (!admission_.could_take(host, clock_.now())) return;  // before what costs more to ask
   if (!order.sink->wanted() || !order.sink->useful()) return;
   const auto credential = credential_for(*order.object, order.origin(), order.target);
   if (!credential || !admission_.take(host, clock_.now())) return;
@@ -68,16 +69,25 @@ bool FetchLoop::on_hedge_head(Attempt& hedge, const ResponseHead& head) {
 }
 
 // The first one broke before its answer.  True: the hedge is still out and goes on in its place.
-// Another source would be asked at once, and is.
+// Another source that can be asked at once is asked instead.
 bool FetchLoop::leave_to_hedge(Attempt& first, const Trouble& trouble) {
   Order& order = *first.order;
-  if (!order.hedge || order.sources.size() > 1) return false;
+  if (!order.hedge || another_is_ready(order)) return false;
   ++errors_;
   ++first.host.errors;
   report(order, trouble.what, 0, trouble.error, std::chrono::milliseconds(0), "the hedge is out");
   succeed(*order.hedge);
   set_timer(order, clock_.now());  // to be watched
   return true;
+}
+
+bool FetchLoop::another_is_ready(const Order& order) const {
+  for (std::size_t i = 0; i < order.sources.size(); ++i) {
+    if (i == order.at) continue;
+    const Prospect other = prospect(order, i);
+    if (!other.out && !other.doubtful && other.ready <= clock_.now()) return true;
+  }
+  return false;
 }
 
 // From now on it is the order's attempt, in place of the first.

@@ -121,6 +121,7 @@ class FetchLoop {
   void start_hedge(Attempt& first);
   bool on_hedge_head(Attempt& hedge, const ResponseHead& head);
   bool leave_to_hedge(Attempt& first, const Trouble& trouble);
+  bool another_is_ready(const Order& order) const;
   void succeed(Attempt& hedge) noexcept;
   void drop(Attempt& attempt) noexcept;
   void drop_hedge(Order& order) noexcept;

@@ -100,7 +100,7 @@ class FetchLoop::Attempt final : public Exchange {
 
   FetchLoop& loop;
   Order* order;             // null: drains, or hedges
-  Order* hedges = nullptr;  // the second one for this order, until one of the two is accepted
+  Order* hedges = nullptr;  // the second one for this order, until it is the only one
   Host& host;
   std::list<Attempt>::iterator self;
 

@@ -3,6 +3,7 @@
 // Which lane an order goes to.
 #include "fetch/fetcher.h"
 
+#include <cassert>
 #include <utility>
 
 #include "fetch/lane.h"
@@ -24,6 +25,7 @@ std::string preferred_host(const Object& object) {
 Fetcher::Fetcher(FetchLimits limits, const Clock& clock, FetchObserver& observer,
                  const NetSources& networks) {
   const unsigned lanes = limits.lanes, connections = limits.connections;
+  assert(lanes >= 1 && lanes <= connections && lanes <= limits.connections_per_host);
   for (unsigned lane = 0; lane < lanes; ++lane) {
     const HostCaps caps(lane, lanes, connections, limits.connections_per_host);
     FetchLimits part = limits;

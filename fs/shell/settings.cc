@@ -81,7 +81,7 @@ unsigned worker_count() { return std::clamp(std::thread::hardware_concurrency() 
 unsigned connections_for(const Options& options) {
   // The device, epoll, the log, commands, resolving names; a third idle.
   constexpr rlim_t kOther = 32;
-  constexpr rlim_t kLane = 3;  // epoll, a wake-up, the network watched
+  constexpr rlim_t kLane = 5;  // epoll, a wake-up, two of libcurl's, the network watched
   const unsigned wanted = options.connections;
   const rlim_t other = kOther + kLane * (options.lanes - 1);
   rlimit files{};

@@ -376,6 +376,27 @@ TEST_F(Hedge, AnotherSourceIsAskedAtOnceWhereTheFirstBreaks) {
   EXPECT_EQ(transport.sent.back().request.host_port, "two:80");
 }
 
+TEST_F(Hedge, AnotherSourceThatProvesNothingDoesNotTakeItsPlace) {
+  time_answers(50);
+  first = transport.count();
+  auto sink = std::make_shared<RecordingSink>();
+  sink->standings = {fetch::Standing::usable, fetch::Standing::unusable};
+  loop.add(fetch::RangeOrder{
+      .object = object_at(std::vector<std::string>{"http://one/file", "http://two/file"}),
+      .range = {10, 19},
+      .sink = sink});
+  loop.advance();
+  while (transport.sent[first].request.host_port != "one:80") ++first;
+  transport.connect(first);
+  pass(60ms);
+  hedge = transport.count() - 1;
+  ASSERT_TRUE(transport.sent[hedge].request.fresh);
+  transport.end(first, Fault::reset);
+  loop.advance();
+  EXPECT_FALSE(transport.sent[hedge].aborted);
+  EXPECT_EQ(transport.count(), hedge + 1) << "nothing is asked for a third time";
+}
+
 // ---------------------------------------------------------------------------------------- ends
 
 TEST_F(Hedge, SilenceEndsBothAndIsHeldAgainstTheHostOnce) {

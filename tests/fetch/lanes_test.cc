@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -33,7 +34,7 @@ unsigned lane_of(const HostileOrigin& origin) {
   return fetch::home_lane("127.0.0.1:" + std::to_string(origin.port()), kLanes);
 }
 
-// One at home in each lane, and one more.
+// One server at home in each lane.
 class Lanes : public testing::Test {
  protected:
   Lanes() {
@@ -56,6 +57,20 @@ class Lanes : public testing::Test {
   std::vector<std::unique_ptr<HostileOrigin>> origins_;
   std::map<unsigned, HostileOrigin*> by_lane_;
 };
+
+TEST_F(Lanes, EachHostHasAThreadOfItsOwnAndKeepsIt) {
+  LiveFetcher fetcher(limits(16, 8));
+  std::set<std::thread::id> threads;
+  for (unsigned lane = 0; lane < kLanes; ++lane) {
+    const auto one = fetcher.fetch(at(lane).url("/f"));
+    const auto other = fetcher.fetch(at(lane).url("/f"), {500, 599});
+    EXPECT_EQ(one->wait(), std::error_code());
+    EXPECT_EQ(other->wait(), std::error_code());
+    EXPECT_EQ(one->thread(), other->thread());
+    threads.insert(one->thread());
+  }
+  EXPECT_EQ(threads.size(), std::size_t{kLanes});
+}
 
 TEST_F(Lanes, EveryHostIsAskedAndAppearsOnceInTheStatus) {
   LiveFetcher fetcher(limits(16, 8));

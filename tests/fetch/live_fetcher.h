@@ -12,6 +12,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <thread>
 
 #include "fetch/fetcher.h"
 
@@ -30,9 +31,13 @@ class WaitingSink final : public fetch::RangeSink {
   bool wanted() const noexcept override { return true; }
   void finish(std::error_code outcome) noexcept override {
     const std::lock_guard lock(mutex_);
+    thread_ = std::this_thread::get_id();
     outcome_ = outcome;
     ended_.notify_all();
   }
+
+  // That finished it; once it is.
+  std::thread::id thread() const noexcept { return thread_; }
 
   std::error_code wait(std::chrono::seconds at_most = std::chrono::seconds(60)) {
     std::unique_lock lock(mutex_);
@@ -45,6 +50,7 @@ class WaitingSink final : public fetch::RangeSink {
   std::mutex mutex_;
   std::condition_variable ended_;
   std::optional<std::error_code> outcome_;
+  std::thread::id thread_;
 };
 
 class LiveFetcher {

@@ -62,6 +62,11 @@ TEST(MergedStatus, AHostOfSeveralLanesIsOneInTheOrderOfNames) {
   one.hosts.push_back({.host = "b:80", .open = 3, .limit = 12, .requests = 5});
   two.hosts.push_back({.host = "a:80"});
   two.hosts.push_back({.host = "b:80", .open = 1, .idle = 1, .limit = 4, .requests = 2});
+  for (FetchStatus* const each : {&one, &two}) {
+    HostStatus& host = each->hosts.back();
+    host.opened = 1, host.reused = 2, host.closed = 3, host.retries = 4, host.errors = 5;
+    host.breaker_opened = 6, host.retry_budget = 7, host.pauses = 8;
+  }
   const FetchStatus all = merged({one, two});
   ASSERT_EQ(all.hosts.size(), 2u);
   EXPECT_EQ(all.hosts[0].host, "a:80");
@@ -69,6 +74,14 @@ TEST(MergedStatus, AHostOfSeveralLanesIsOneInTheOrderOfNames) {
   EXPECT_EQ(all.hosts[1].idle, 1u);
   EXPECT_EQ(all.hosts[1].limit, 16u);
   EXPECT_EQ(all.hosts[1].requests, 7u);
+  EXPECT_EQ(all.hosts[1].opened, 2u);
+  EXPECT_EQ(all.hosts[1].reused, 4u);
+  EXPECT_EQ(all.hosts[1].closed, 6u);
+  EXPECT_EQ(all.hosts[1].retries, 8u);
+  EXPECT_EQ(all.hosts[1].errors, 10u);
+  EXPECT_EQ(all.hosts[1].breaker_opened, 12u);
+  EXPECT_EQ(all.hosts[1].retry_budget, 14u);
+  EXPECT_EQ(all.hosts[1].pauses, 16u);
 }
 
 TEST(MergedStatus, OfBreakersAndPausesTheWorstCounts) {
