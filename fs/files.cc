@@ -119,6 +119,12 @@ fetch::Result<Attributes> Files::attributes(Inode inode) const {
   return tl::unexpected(changed());
 }
 
+bool Files::ended(Inode inode) const {
+  const std::lock_guard lock(mutex_);
+  const FileNumber number = number_of(inode);
+  return !names_->row(number) || generation(number) != generation_of(inode);
+}
+
 fetch::Result<std::shared_ptr<RemoteFile>> Files::open(Inode inode) {
   const FileNumber number = number_of(inode);
   for (;;) {

@@ -67,6 +67,9 @@ class Files {
   // Of this very version.  Errors: changed, when no handle is open on it any more.
   fetch::Result<Attributes> attributes(Inode inode) const;
 
+  // Has another version, or nothing, taken its place?
+  bool ended(Inode inode) const;
+
   // The present version, for a new handle.  Errors: changed, when `inode` is not it;
   // EAGAIN while the size is not known.
   fetch::Result<std::shared_ptr<RemoteFile>> open(Inode inode);

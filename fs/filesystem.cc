@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <mutex>
 #include <new>
 #include <utility>
 
@@ -87,6 +88,18 @@ struct FileSystem::Parts final : FillJudge {
   void refuted(RemoteFile& file) noexcept override {
     files.note_error(number_of(file.inode()), make_error_code(fetch::Errc::digest_mismatch));
     tell_mismatch(file, {0, file.size()}, "refuse");
+    try {
+      tell(&Files::Replaced::contents, file.inode());
+    } catch (const std::bad_alloc&) {
+      // Only pages that the kernel has are given out.
+    }
+  }
+
+  // See take_ended().
+  void tell(std::vector<Inode> Files::Replaced::*what, Inode inode) {
+    if (!limits.tell_ended) return;
+    const std::lock_guard lock(untold_mutex);
+    (untold.*what).push_back(inode);
   }
 
   void tell_mismatch(const RemoteFile& file, cache::Extent bytes, const char* action) noexcept {
@@ -130,10 +143,12 @@ struct FileSystem::Parts final : FillJudge {
   }
 
   // New opens of the name get a new inode; what is cached of the old one serves its handles.  The
-  // kernel is not told: opening the old inode is ESTALE, so it looks the name up again.
+  // kernel is not told, unless it opens without asking: opening the old inode is ESTALE, so it
+  // looks the name up again.
   void ended(Inode inode) {
     if (!files.supersede(inode)) return;
     changed++;
+    tell(&Files::Replaced::attributes, inode);
     const std::string path = files.path(number_of(inode));
     log::event(log::Level::warning, "changed", path,
                "path=" + log::escape(path) + " act=new-inode errno=ESTALE");
@@ -171,6 +186,8 @@ struct FileSystem::Parts final : FillJudge {
   Resolver resolver;
   OlderNames older;
   SiblingReader siblings;
+  std::mutex untold_mutex;
+  Files::Replaced untold;  // see take_ended(); guarded by untold_mutex
   std::atomic<std::uint64_t> changed{0};
   std::atomic<std::uint64_t> verified{0};  // bytes
   std::atomic<std::uint64_t> mismatches{0};
@@ -219,6 +236,11 @@ std::vector<std::shared_ptr<const Files::Replaced>> FileSystem::forget_older_nam
   return parts_->older.forget(parts_->clock.now());
 }
 
+Files::Replaced FileSystem::take_ended() noexcept {
+  const std::lock_guard lock(parts_->untold_mutex);
+  return std::exchange(parts_->untold, {});
+}
+
 std::optional<Result<Node>> FileSystem::try_lookup(Inode parent, std::string_view name) {
   const Files& files = parts_->files;
   const auto names = files.names();
@@ -254,6 +276,8 @@ void FileSystem::lookup(Inode parent, std::string_view name, std::shared_ptr<Ans
 Result<Attributes> FileSystem::attributes(Inode inode) const {
   return parts_->files.attributes(inode);
 }
+
+bool FileSystem::ended(Inode inode) const { return parts_->files.ended(inode); }
 
 std::optional<Node> FileSystem::known(const Catalogue& names, manifest::Row row) const {
   const auto attributes = parts_->files.attributes(names, row);
@@ -301,6 +325,8 @@ void FileSystem::read(std::shared_ptr<OpenFile> file, cache::Extent bytes,
 }
 
 std::uint64_t FileSystem::size(const OpenFile& file) noexcept { return file.remote()->size(); }
+
+bool FileSystem::refused(const OpenFile& file) noexcept { return bool(file.remote()->refusal()); }
 
 Result<std::string> FileSystem::link_target(Inode inode) const {
   const auto names = parts_->files.names();

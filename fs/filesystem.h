@@ -34,6 +34,7 @@ using fetch::Result;
 struct FileSystemLimits {
   std::chrono::seconds revalidate{60};    // an older pin is asked for again at open
   bool immutable = false;                 // never ask again
+  bool tell_ended = false;                // see take_ended()
   std::uint64_t spool_max = 32u << 20;    // bytes of a whole body that may stand in for a range
   std::uint64_t window_max = 64u << 20;   // bytes one reader's read-ahead may reach
   std::uint64_t segment_max = 15u << 20;  // bytes of one request
@@ -91,11 +92,17 @@ class FileSystem {
   // To be called every second: what the kernel is to be told once more.
   std::vector<std::shared_ptr<const Files::Replaced>> forget_older_names();
 
+  // Where tell_ended: the versions that ended, and those whose digest was found wrong, since the
+  // last call.  For a kernel that would not hear of it when it opens them.
+  Files::Replaced take_ended() noexcept;
+
   std::optional<Result<Node>> try_lookup(Inode parent, std::string_view name);
   void lookup(Inode parent, std::string_view name, std::shared_ptr<Answer> to);
 
   // Errors: ESTALE for an inode that no longer is.
   Result<Attributes> attributes(Inode inode) const;
+  // Has another version, or nothing, taken its place?  Who has it open may read on.
+  bool ended(Inode inode) const;
   // As lookup, for readdirplus: empty when the size is not known yet.
   std::optional<Node> known(const Catalogue& names, manifest::Row row) const;
   double attribute_timeout(Inode inode) const;  // seconds
@@ -107,6 +114,8 @@ class FileSystem {
   std::optional<ReadView> try_read(OpenFile& file, cache::Extent bytes);
   void read(std::shared_ptr<OpenFile> file, cache::Extent bytes, std::shared_ptr<Answer> to);
   static std::uint64_t size(const OpenFile& file) noexcept;
+  // Would it not be opened any more?
+  static bool refused(const OpenFile& file) noexcept;
 
   Result<std::string> link_target(Inode inode) const;
 

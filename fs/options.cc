@@ -186,6 +186,12 @@ std::vector<Option> make_table() {
       {"direct_io", Value::optional, "", switch_text(standard.direct_io), "Kernel and process",
        false, "bypass the page cache: faster for one pass, no shared mmap",
        [](Options& o, T text) { o.direct_io = parse_switch(text); }},
+      {"open", Value::required, "ask|skip", "ask", "Kernel and process", false,
+       "skip: the kernel opens and closes files without asking, so small ones are read faster; "
+       "needs revalidate=immutable",
+       [](Options& o, T text) {
+         o.skip_open = parse_choice<bool>(text, {{"ask", false}, {"skip", true}});
+       }},
       {"replace_stale", Value::optional, "", switch_text(standard.replace_stale),
        "Kernel and process", false, "unmount a dead skimfs found at DIR first",
        [](Options& o, T text) { o.replace_stale = parse_switch(text); }},

@@ -81,6 +81,7 @@ struct Options {
   // the kernel's side
   unsigned read_ahead_kb = 1024;  // set when root
   bool direct_io = false;
+  bool skip_open = false;  // open=skip: the kernel tells of no open and no close
   std::string kernel_options;  // passed on: exec, noexec, context=...; in the grammar of -o
 
   // running

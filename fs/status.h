@@ -32,7 +32,7 @@ struct Status {
   std::uint64_t memory_warn = 0;      // bytes of resident memory
   ProcessMemory process;
 
-  std::uint64_t open_files = 0;                 // handles
+  std::uint64_t open_files = 0;                 // handles, or files read lately
   std::uint64_t parked = 0;                     // requests without an answer
   std::chrono::milliseconds oldest_parked{0};   // age
   std::chrono::milliseconds longest_parked{0};  // the greatest age of any so far

@@ -14,6 +14,7 @@
 #include <string_view>
 #include <utility>
 
+#include "fetch/error.h"
 #include "fs/errno_map.h"
 #include "fs/shell/listing.h"
 #include "fs/shell/parked.h"
@@ -76,8 +77,9 @@ void op_init(void* data, fuse_conn_info* kernel) noexcept {
   kernel->max_background = 1024;
   kernel->congestion_threshold = 768;
   kernel->time_gran = 1;
-  static_cast<Served*>(data)->add_parallel_lookups =
-      (kernel->capable & FUSE_CAP_PARALLEL_DIROPS) != 0;
+  Served& to = *static_cast<Served*>(data);
+  to.add_parallel_lookups = (kernel->capable & FUSE_CAP_PARALLEL_DIROPS) != 0;
+  to.skip_open = to.skip_open && (kernel->capable & FUSE_CAP_NO_OPEN_SUPPORT) != 0;
 }
 
 void reply_missing_name(fuse_req_t request) noexcept {
@@ -117,13 +119,17 @@ void op_forget_multi(fuse_req_t request, std::size_t /*count*/,
   fuse_reply_none(request);
 }
 
-void op_getattr(fuse_req_t request, fuse_ino_t inode, fuse_file_info* /*file*/) noexcept {
+// Where opens are skipped this is all that is asked when a name is opened: of a version that has
+// ended only who reads it still, by its open file, hears the attributes, and nobody may keep them.
+void op_getattr(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file) noexcept {
   guarded(request, [&] {
     Served& to = served(request);
+    const bool ended = to.skip_open && to.files.ended(inode);
+    if (ended && !file) return reply_error(request, fetch::Errc::changed, Asked::other);
     const auto attributes = to.files.attributes(inode);
     if (!attributes) return reply_error(request, attributes.error(), Asked::other);
     const struct stat stat = to_stat(*attributes, to.look);
-    fuse_reply_attr(request, &stat, to.files.attribute_timeout(inode));
+    fuse_reply_attr(request, &stat, ended ? 0 : to.files.attribute_timeout(inode));
   });
 }
 
@@ -157,6 +163,10 @@ void op_open(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file) noexcep
   }
   guarded(request, [&] {
     Served& to = served(request);
+    if (to.skip_open) {  // the kernel never asks again (FUSE_NO_OPEN_SUPPORT)
+      fuse_reply_err(request, ENOSYS);
+      return;
+    }
     auto now = to.files.try_open(inode);
     if (!now)
       park(request, Asked::open, [&](auto parked) { to.files.open(inode, std::move(parked)); });
@@ -167,12 +177,23 @@ void op_open(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file) noexcep
   });
 }
 
-void op_read(fuse_req_t request, fuse_ino_t /*inode*/, std::size_t length, off_t offset,
+// Where opens are skipped.  Which goes with revalidate=immutable, so no server is asked and no open
+// has to wait.
+fetch::Result<std::shared_ptr<OpenFile>> recent_file(Served& to, fuse_ino_t inode) {
+  if (auto file = to.recent.find(inode); file && !FileSystem::refused(*file)) return file;
+  auto opened = to.files.try_open(inode).value();
+  if (opened) opened = to.recent.add(inode, *std::move(opened));
+  return opened;
+}
+
+void op_read(fuse_req_t request, fuse_ino_t inode, std::size_t length, off_t offset,
              fuse_file_info* info) noexcept {
   guarded(request, [&] {
     Served& to = served(request);
+    const auto found = to.skip_open ? recent_file(to, inode) : to.handles.at(info->fh);
+    if (!found) return reply_error(request, found.error(), Asked::read);
     // Held, so that the last one to let go of it has seen all that was done with it.
-    const std::shared_ptr<OpenFile> file = to.handles.at(info->fh);
+    const std::shared_ptr<OpenFile>& file = *found;
     const std::uint64_t size = FileSystem::size(*file);
     const auto from = static_cast<std::uint64_t>(offset);
     if (offset < 0 || from >= size || length == 0) {

@@ -13,6 +13,7 @@
 #include "fs/shell/keeper.h"
 #include "fs/shell/look.h"
 #include "fs/shell/name_use.h"
+#include "fs/shell/recent_files.h"
 #include "fs/shell/replies.h"
 
 namespace skimfs::fs::shell {
@@ -23,8 +24,10 @@ struct Served {
   Keeper& keeper;
   Replies& replies;
   Handles& handles;
+  RecentFiles& recent;
   const Look look;
   const XattrMode xattr;
+  bool skip_open;  // constant once FUSE_INIT is answered: false where the kernel cannot
   NameUse use;
   // From the callback of FUSE_INIT to its answer, see session.cc; the first thread's alone.
   bool add_parallel_lookups = false;

@@ -34,6 +34,7 @@
 #include "fs/shell/keeper.h"
 #include "fs/shell/kernel_mount.h"
 #include "fs/shell/look.h"
+#include "fs/shell/recent_files.h"
 #include "fs/shell/reloader.h"
 #include "fs/shell/replies.h"
 #include "fs/shell/served_manifest.h"
@@ -135,6 +136,7 @@ class Mount {
   fetch::Fetcher fetcher_;
   FileSystem files_;
   Handles handles_;
+  RecentFiles recent_;
   KernelReplies replies_;
   Served served_;
   KernelMount& kernel_mount_;
@@ -160,8 +162,10 @@ Mount::Mount(const Options& options, Prepared prepared, Opened opened, Signals& 
       fetcher_(fetch_limits(options, plan_, std::move(prepared.trust)), clock_, fetch_log_),
       files_(prepared.loaded.tree, cache_, fetcher_, clock_,
              file_limits(options, plan_, profiles_, prepared.written)),
+      recent_(clock_),
       replies_(handles_, prepared.look, options.direct_io),
-      served_{files_, keeper_, replies_, handles_, prepared.look, options.xattr, NameUse(clock_)},
+      served_{files_,        keeper_,       replies_,          handles_,       recent_,
+              prepared.look, options.xattr, options.skip_open, NameUse(clock_)},
       kernel_mount_(kernel_mount),
       steward_(steward),
       session_(kernel_mount_.duplicate_device(), served_),
@@ -172,6 +176,9 @@ Mount::Mount(const Options& options, Prepared prepared, Opened opened, Signals& 
 
 void Mount::start() {
   session_.shake_hands(kHandshake);
+  if (options_.skip_open && !served_.skip_open)
+    log::event(log::Level::warning, "open", "",
+               "act=ask why=\"this kernel does not know open=skip\"");
   set_read_ahead();
   keeper_.start();
   session_.start(worker_count(), [this] { ended_.signal(); });
@@ -234,6 +241,7 @@ void Mount::run_until_ended() {
     if (ready > 0 && polled[1].revents != 0) return;
     while (const auto signal = signals_.next())
       if (!handle(*signal)) return;
+    recent_.close_idle();
     watch_memory();
     manifest_.watch();
     watch_profiles();
@@ -275,7 +283,7 @@ Status Mount::status() const {
   status.receive_buffers = plan_.receive_buffer * plan_.connections;
   status.memory_warn = memory_warn_;
   status.process = process_memory();
-  status.open_files = handles_.count();
+  status.open_files = handles_.count() + recent_.count();
   const Keeper::Gauge gauge = keeper_.gauge();
   status.parked = gauge.kept;
   status.oldest_parked = std::chrono::duration_cast<milliseconds>(gauge.oldest);
@@ -316,6 +324,7 @@ void serve(const Options& options, const std::function<void()>& ready) {
   const std::string directory = control::mount_name(options.mountpoint);
   check_lanes(options);
   check_setuid(options);
+  check_open(options);
   Steward steward(directory);
   Prepared prepared{load_manifest(options), load_profiles(options), find_trust(options),
                     manifest_time(options.source), Look::of(options)};

@@ -131,6 +131,7 @@ void ServedManifest::tell(const Files::Replaced& inodes, const std::stop_token& 
 void ServedManifest::tell_again(const std::stop_token& stop) noexcept {
   try {
     for (const auto& inodes : files_.forget_older_names()) tell(*inodes, stop);
+    tell(files_.take_ended(), stop);
   } catch (const std::bad_alloc&) {
     // Nothing is marked as told: it is tried again in a second.
   }

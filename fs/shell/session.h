@@ -33,8 +33,8 @@ class Session {
   // session: unmounted, or aborted.  Throws std::system_error.
   void start(unsigned workers, std::function<void()> ended);
   // The kernel forgets what it believes of the inode's attributes; of a directory or link also the
-  // list or target.  Any thread, after shake_hands().  May wait for an inode that the kernel is
-  // about to drop.
+  // list or target, of a file its pages.  Any thread, after shake_hands().  May wait for an inode
+  // that the kernel is about to drop, and for pages that are being read.
   void forget_attributes(Inode inode) noexcept;
   void forget_contents(Inode inode) noexcept;
 

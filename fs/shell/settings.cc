@@ -43,6 +43,16 @@ void check_setuid(const Options& options) {
                      "setuid= is for root: nobody else can become another user");
 }
 
+void check_open(const Options& options) {
+  if (!options.skip_open) return;
+  if (options.direct_io)
+    throw OptionError(
+        "open=skip does not go with direct_io: without an open the kernel keeps pages; give one");
+  if (!options.immutable)
+    throw OptionError(
+        "open=skip needs revalidate=immutable: nobody can ask at open whether a file changed");
+}
+
 // libcurl reads certificates anew for later connections.
 void become_user(const Options& options) {
   become(*options.setuid);
@@ -162,6 +172,7 @@ FileSystemLimits file_limits(const Options& options, const MemoryPlan& plan,
   limits.default_mtime = written;
   limits.revalidate = options.revalidate;
   limits.immutable = options.immutable;
+  limits.tell_ended = options.skip_open;
   limits.validator = options.validator;
   limits.spool_max = options.memory / 4;
   limits.verify = {options.verify, options.whole_max(), options.memory / 4};

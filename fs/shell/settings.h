@@ -44,6 +44,8 @@ manifest::Time manifest_time(const std::string& source);
 
 // Throws MountError where setuid= is given and this process is not root.
 void check_setuid(const Options& options);
+// Throws OptionError where open=skip is given with options that it does not go with.
+void check_open(const Options& options);
 // As setuid= says.  Throws std::system_error, or OptionError for a cacert= that is then not
 // readable any more.
 void become_user(const Options& options);

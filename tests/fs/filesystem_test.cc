@@ -278,6 +278,33 @@ TEST_F(Reading, TheOldInodeKeepsItsAttributesWhileAHandleIsOpen) {
   EXPECT_EQ(filesystem->attributes(before).error(), Errc::changed);
 }
 
+// S-OPEN-3
+TEST_F(Reading, AVersionThatEndedIsToldOnceWhereOpensAreSkipped) {
+  limits.tell_ended = true;
+  filesystem = std::make_unique<fs::FileSystem>(tree, cache, fetching, clock, limits);
+  const auto old = open("big");
+  const fs::Inode before = inode("big");
+  read(old, 4 * kMiB, 4096);
+  fetching.deliver_all(kBigSize);
+  EXPECT_FALSE(filesystem->ended(before));
+  EXPECT_TRUE(filesystem->take_ended().attributes.empty());
+  read(old, 6 * kMiB, 4096);
+  fetching.finish(0, Errc::changed);
+  EXPECT_TRUE(filesystem->ended(before));
+  EXPECT_FALSE(filesystem->ended(inode("big")));
+  EXPECT_EQ(filesystem->take_ended().attributes, std::vector<fs::Inode>{before});
+  EXPECT_TRUE(filesystem->take_ended().attributes.empty());
+}
+
+TEST_F(Reading, NothingIsToldToAKernelThatAsksAtOpen) {
+  const auto old = open("big");
+  read(old, 4 * kMiB, 4096);
+  fetching.deliver_all(kBigSize);
+  read(old, 6 * kMiB, 4096);
+  fetching.finish(0, Errc::changed);
+  EXPECT_TRUE(filesystem->take_ended().attributes.empty());
+}
+
 TEST_F(Reading, AContradictionOfTheManifestIsAnErrorAndNoNewVersion) {
   const fs::Inode before = inode("pinned");
   const auto answer = read(open("pinned"), 0, 100);

@@ -93,6 +93,12 @@ TEST(OptionValues, AQuarterOfMemoryIsVerifiedWholeUnlessSaid) {
   EXPECT_EQ(with("verify_whole", "1M").whole_max(), 1u << 20);
 }
 
+TEST(OptionValues, OpensAreAskedForUnlessSaid) {
+  EXPECT_FALSE(Options().skip_open);
+  EXPECT_TRUE(with("open", "skip").skip_open);
+  EXPECT_FALSE(with("open", "ask").skip_open);
+}
+
 TEST(OptionValues, RevalidateTakesATimeOrImmutable) {
   EXPECT_EQ(with("validator", "time").validator, Validator::time);
   EXPECT_EQ(with("validator", "size").validator, Validator::size);

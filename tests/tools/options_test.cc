@@ -52,7 +52,7 @@ TEST(OptionTable, GivingTheDefaultChangesNothing) {
                            "strip",         "names",       "on_error",
                            "size_probe",    "index",       "verify",      "revalidate",
                            "validator",     "allow_other",   "umask",       "xattr",
-                           "read_ahead_kb", "direct_io",   "replace_stale",
+                           "read_ahead_kb", "direct_io",   "open",        "replace_stale",
                            "start_timeout", "log",         "lanes"}) {
     const Option* option = find_option(name);
     ASSERT_NE(option, nullptr) << name;
@@ -79,6 +79,7 @@ TEST(OptionTable, GivingTheDefaultChangesNothing) {
     EXPECT_EQ(given.xattr, standard.xattr);
     EXPECT_EQ(given.read_ahead_kb, standard.read_ahead_kb);
     EXPECT_EQ(given.direct_io, standard.direct_io);
+    EXPECT_EQ(given.skip_open, standard.skip_open);
     EXPECT_EQ(given.replace_stale, standard.replace_stale);
     EXPECT_EQ(given.start_timeout, standard.start_timeout);
     EXPECT_EQ(given.log_level, standard.log_level);
