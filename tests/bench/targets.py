@@ -153,6 +153,7 @@ def all_targets(skimfs: pathlib.Path, helpers: pathlib.Path) -> dict[str, Target
              _stub(helpers / "bench_stub", "direct_io"), True),
         Skimfs("skimfs", program),
         Skimfs("skimfs direct_io", program, "direct_io"),
+        Skimfs("skimfs open=skip", program, "open=skip,revalidate=immutable"),
         Peer("rclone", "rclone", lambda origin, tree, at: [
             "rclone", "mount", ":http:", at, "--http-url", origin.url(tree), "--read-only",
             "--config", "/dev/null",

@@ -361,7 +361,7 @@ WORKLOADS = [
     Workload("parallel", "4 × dd bs=1M at once, cold, 1 GiB in all",
              targets=("curl", "skimfs", *PEERS), **_whole_files("four")),
     Workload("copy-small", "cp -r, 2000 × 16 KiB", most_requests=2100,
-             targets=("curl", "skimfs", *PEERS), **_copy_out("small")),
+             targets=("curl", "skimfs", "skimfs open=skip", *PEERS), **_copy_out("small")),
     Workload("copy-medium", "cp -r, 300 × 2 MiB",
              targets=("curl", "skimfs", *PEERS), **_copy_out("medium")),
     Workload("random", "1000 random reads of 4 KiB, 1 GiB file",
