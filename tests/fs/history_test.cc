@@ -59,7 +59,7 @@ class Mailbox final : public fetch::Fetching {
   }
 
  private:
-  const std::shared_ptr<const fetch::Pace> pace_ = std::make_shared<fetch::Pace>();
+  const std::shared_ptr<fetch::Pace> pace_ = std::make_shared<fetch::Pace>();
   fetch::OrderId last_ = 0;
   std::vector<fetch::RangeOrder> ranges_;
   std::vector<fetch::ProbeOrder> probes_;

@@ -68,7 +68,7 @@ class BusyFetching final : public fetch::Fetching {
     }
   }
 
-  const std::shared_ptr<const fetch::Pace> pace_ = std::make_shared<fetch::Pace>();
+  const std::shared_ptr<fetch::Pace> pace_ = std::make_shared<fetch::Pace>();
 
   static void serve(const fetch::RangeOrder& order, std::mt19937& random) {
     fetch::RangeSink& sink = *order.sink;
