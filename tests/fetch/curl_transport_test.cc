@@ -519,7 +519,10 @@ TEST_F(CurlTransportTest, AFreshConnectionEvictsAnIdleOneAtTheCap) {
   origin.add("/f", 1000);
   auto request = get(origin.url("/f"));
   request.fresh = true;
-  for (int i = 0; i < 5; ++i) EXPECT_EQ(run(request).status, 206);
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_EQ(run(request).status, 206);
+    EXPECT_TRUE(origin.await([&] { return origin.connections().open <= 2; }));
+  }
   EXPECT_EQ(sockets.peak(), 2u);
   EXPECT_LE(origin.connections().peak, 2u + 1u) << "the server hears of a close a little later";
 }
