@@ -199,30 +199,22 @@ std::uint64_t BlockCache::held(VersionId version) const {
 }
 
 void BlockCache::drop(VersionId version) noexcept {
-  std::vector<Entry*> idle;
-  {
-    const std::lock_guard lock(mutex_);
-    for (Entry* const entry : shelves_->of(version)) {
-      unlist(*entry);
-      if (entry->queue == Queue::none) continue;  // dies with its last pin or its ticket
+  for (;;) {
+    Entry* entry = nullptr;
+    {
+      const std::lock_guard lock(mutex_);
+      while ((entry = shelves_->any(version)) != nullptr) {
+        unlist(*entry);
+        if (entry->queue != Queue::none) break;  // else it dies with its last pin or its ticket
+      }
+      if (entry == nullptr) return;
       eviction_->remove(*entry);
       shares_.hold(entry->group, entry->cost());
       ++entry->pins;  // ours
-      idle.push_back(entry);
     }
+    Arena::discard(entry->run());
+    unpin(*entry);
   }
-  for (const Entry* const entry : idle) Arena::discard(entry->run());
-  bool due = false;
-  {
-    const std::lock_guard lock(mutex_);
-    for (Entry* const entry : idle) {
-      --entry->pins;
-      rest(*entry);
-    }
-    due = room_is_due();
-    check_invariants();
-  }
-  if (due) serve();
 }
 
 CacheStatus BlockCache::status() const {

@@ -40,18 +40,35 @@ bool Shares::admits(GroupId id, std::uint64_t cost, std::uint64_t reserve) const
   if (held_ == 0) return true;
   const Group* const group = find(id);
   const std::uint64_t before = group != nullptr ? group->held : 0;
+  const Foremost foremost = this->foremost();
+  const bool is_foremost = foremost.cost > 0 && foremost.group == id;
+  if (is_foremost && before == 0) return true;
   if (before + cost + reserve > available() - cost) return false;
-  const bool waits = group != nullptr && !group->rooms.empty();
-  if (waiting_.size() == (waits ? 1u : 0u)) return true;
-  // Another group waits, perhaps for more than the rule above will ever leave to it.  Until it has
-  // its turn the others keep to equal parts, one of them free; what they hold more ends by itself.
-  // One claim is always admitted, since it may be larger than a part.
-  const std::size_t parts = active_ + (group != nullptr && is_active(*group) ? 1 : 2);
-  return before == 0 || before + cost <= limit_ / parts;
+  if (is_foremost || foremost.cost == 0) return true;
+  // Until it has its turn the others keep to equal parts of what it leaves, one of them free; what
+  // they hold more ends by itself.
+  const auto active = [this](const Group* of) { return of != nullptr && is_active(*of) ? 1u : 0u; };
+  const std::size_t others = active_ + 1 - active(group) - active(find(foremost.group));
+  if (before + cost <= (limit_ - foremost.cost) / (others + 1)) return true;
+  // One claim at a time may be larger: nobody is held up by one that cannot have its room.
+  return before == 0 && cost <= limit_ / (others + 2);
+}
+
+const Shares::Group* Shares::oldest() const noexcept {
+  const auto order = [](const Group* group) { return group->rooms.front().order; };
+  const auto found = std::ranges::min_element(waiting_, {}, order);
+  return found == waiting_.end() ? nullptr : *found;
+}
+
+Shares::Foremost Shares::foremost() const noexcept {
+  const Group* const group = oldest();
+  const std::uint64_t cost = group != nullptr ? group->rooms.front().cost : 0;
+  if (turn_.waiter != nullptr) return {turn_.group, std::max(turn_.cost, cost)};
+  return {group != nullptr ? group->id : 0, cost};
 }
 
 bool Shares::behind(GroupId id, const Waiter* waiter) const noexcept {
-  if (turn_ != nullptr && turn_group_ == id) return waiter != turn_;
+  if (turn_.waiter != nullptr && turn_.group == id) return waiter != turn_.waiter;
   const Group* const group = find(id);
   return group != nullptr && !group->rooms.empty();
 }
@@ -59,7 +76,7 @@ bool Shares::behind(GroupId id, const Waiter* waiter) const noexcept {
 void Shares::queue(GroupId id, std::uint64_t cost, std::shared_ptr<Waiter> waiter) {
   Group& group = obtain(id);
   const bool first = group.rooms.empty();
-  const bool again = waiter.get() == turn_;
+  const bool again = waiter.get() == turn_.waiter;
   try {
     if (first) waiting_.reserve(waiting_.size() + 1);
     group.rooms.insert(again ? group.rooms.begin() : group.rooms.end(),
@@ -88,11 +105,10 @@ Shares::Rooms Shares::forget(const Waiter& waiter) noexcept {
 
 Shares::Rooms Shares::begin_turn() noexcept {
   Group* const group = next();
-  assert(group != nullptr && turn_ == nullptr);
+  assert(group != nullptr && turn_.waiter == nullptr);
   Rooms out;
   out.splice(out.end(), group->rooms, group->rooms.begin());
-  turn_ = out.front().waiter.get();
-  turn_group_ = group->id;
+  turn_ = {out.front().waiter.get(), group->id, out.front().cost};
   left_queue(*group);
   return out;
 }

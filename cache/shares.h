@@ -5,7 +5,8 @@
 // Held is what cannot leave now: being filled, or pinned.  What waits for a server that says
 // nothing is held until its readers give up, so a group may hold no more than it leaves to all
 // others: half of the memory, the next one half of the rest.  Within a group it is first come,
-// first served; groups do not wait for each other.  A group's record is not charged: there is one
+// first served; groups do not wait for each other, but for the one that waits longest they leave
+// as much as it wants, in time.  A group's record is not charged: there is one
 // for each server, not for each block.  Pure; guarded by its owner.
 #pragma once
 
@@ -52,7 +53,8 @@ class Shares {
   std::uint64_t available() const noexcept { return limit_ - held_; }  // free, or may leave
 
   // May the group hold `cost` more, so that `reserve` stays free beside it?  What nobody competes
-  // for is not refused: the first claim on idle memory may have all of it.
+  // for is not refused: the first claim on idle memory may have all of it.  Nor is what fits
+  // refused to who waits longest, if its group holds nothing.
   bool admits(GroupId id, std::uint64_t cost, std::uint64_t reserve) const noexcept;
 
   // Is somebody of the group before `waiter` (null: before a newcomer)?
@@ -67,10 +69,18 @@ class Shares {
   bool due() const noexcept { return next() != nullptr; }
   // The one of them that came first, out of the queue; it has the turn until end_turn().  Due.
   Rooms begin_turn() noexcept;
-  void end_turn() noexcept { turn_ = nullptr; }
+  void end_turn() noexcept { turn_ = {}; }
 
  private:
+  // Who comes before all others: has the turn, or waits longest.
+  struct Foremost {
+    GroupId group = 0;
+    std::uint64_t cost = 0;  // to be left to it; 0: nobody waits
+  };
+
   const Group* find(GroupId id) const noexcept;
+  const Group* oldest() const noexcept;  // whose head came first
+  Foremost foremost() const noexcept;
   Group* next() const noexcept;  // whose head is due
   Group& obtain(GroupId id);
   void left_queue(Group& group) noexcept;
@@ -86,8 +96,11 @@ class Shares {
   std::size_t active_ = 0;                     // groups that hold or wait
   std::vector<Group*> waiting_;                // groups with a queue; few
   std::uint64_t orders_ = 0;                   // given out
-  const Waiter* turn_ = nullptr;               // may claim before its group's queue
-  GroupId turn_group_ = 0;
+  struct Turn {
+    const Waiter* waiter = nullptr;  // may claim before its group's queue
+    GroupId group = 0;
+    std::uint64_t cost = 0;
+  } turn_;
 };
 
 }  // namespace skimfs::cache

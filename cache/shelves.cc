@@ -91,4 +91,10 @@ std::vector<Entry*> Shelves::of(VersionId version) const {
   return all;
 }
 
+Entry* Shelves::any(VersionId version) const noexcept {
+  const auto& index = shelves_.get<ByVersion>();
+  const auto shelf = index.find(version);
+  return shelf == index.end() ? nullptr : shelf->entries.front();
+}
+
 }  // namespace skimfs::cache

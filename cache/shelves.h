@@ -35,6 +35,7 @@ class Shelves {
   void erase(Entry& entry) noexcept;
 
   std::vector<Entry*> of(VersionId version) const;
+  Entry* any(VersionId version) const noexcept;  // null: there is none
   std::size_t size() const noexcept { return shelves_.size(); }
 
  private:

@@ -55,10 +55,30 @@ TEST(Shares, WhileAnotherGroupWaitsPartsAreEqual) {
   Shares::Group& busy = shares.enter(1);
   shares.hold(busy, 333);
   EXPECT_TRUE(shares.admits(1, 1, 0));
+  shares.queue(2, 700, std::make_shared<CountingWaiter>());
+  EXPECT_FALSE(shares.admits(1, 1, 0));   // more than half of what 700 leave
+  EXPECT_TRUE(shares.admits(3, 250, 0));  // a first claim may be larger than a part
+  EXPECT_FALSE(shares.admits(3, 251, 0));
+  EXPECT_FALSE(shares.due());
+  shares.let_go(busy, 183);
+  EXPECT_FALSE(shares.admits(1, 1, 0));
+  EXPECT_TRUE(shares.due());
+}
+
+TEST(Shares, WhoWaitsLongestGetsAllThatItWants) {
+  Shares shares(kLimit);
+  Shares::Group& busy = shares.enter(1);
+  shares.hold(busy, 500);
+  EXPECT_FALSE(shares.admits(2, 400, 0));  // more than it would leave
   shares.queue(2, 400, std::make_shared<CountingWaiter>());
-  EXPECT_FALSE(shares.admits(1, 1, 0));   // two groups, three parts
-  EXPECT_TRUE(shares.admits(3, 300, 0));  // a first claim may be larger than a part
-  shares.let_go(busy, 133);
+  shares.queue(3, 400, std::make_shared<CountingWaiter>());
+  ASSERT_TRUE(shares.due());
+  shares.begin_turn();
+  EXPECT_FALSE(shares.admits(3, 400, 0));
+  EXPECT_TRUE(shares.admits(2, 400, 0));  // still, in its turn
+  shares.hold(shares.enter(2), 100);
+  EXPECT_FALSE(shares.admits(2, 300, 0));  // not a second time
+  shares.end_turn();
   EXPECT_TRUE(shares.due());
 }
 
@@ -69,7 +89,7 @@ TEST(Shares, TheOneThatCameFirstOfAllThatFitHasTheTurn) {
   const auto large = std::make_shared<CountingWaiter>();
   const auto first = std::make_shared<CountingWaiter>();
   const auto later = std::make_shared<CountingWaiter>();
-  shares.queue(4, 600, large);
+  shares.queue(4, 950, large);
   shares.queue(2, 10, first);
   shares.queue(2, 10, later);
   EXPECT_FALSE(shares.due());
@@ -111,8 +131,8 @@ TEST(Shares, RandomGroupsKeepTheirBoundsAndAllGetTheirTurn) {
     of[id] += cost;
     sum += cost;
     ASSERT_LE(sum, kLimit);
-    // Alone on idle memory, or no more than is left to all others.
-    ASSERT_TRUE(sum == cost || of[id] <= kLimit - sum) << of[id] << " of " << sum;
+    // One claim, or no more than is left to all others.
+    ASSERT_TRUE(of[id] == cost || of[id] <= kLimit - sum) << of[id] << " of " << sum;
   };
   const auto serve = [&] {
     while (shares.due()) {
