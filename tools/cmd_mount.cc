@@ -121,6 +121,9 @@ Outcome mount(MountWords words) {
     std::cout << words.options.source << " mounted on " << words.options.mountpoint << std::endl;
   };
   if (words.options.foreground) return serve(words.options, tell);
+  // A lock or a pipe that the caller holds is not held as long as the mount lives; we have none
+  // yet.
+  close_range(STDERR_FILENO + 1, ~0u, 0);
   Outcome outcome = fs::shell::run_in_background(
       words.options.start_timeout,
       [&](const std::function<void()>& ready) { return serve(words.options, ready); });

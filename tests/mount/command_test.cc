@@ -86,6 +86,15 @@ TEST_F(Mounting, TheDaemonLetsGoOfWhatItWasStartedWith) {
   }
 }
 
+// Seen with scripts that mount under flock(1): their next run waited until the mount was gone.
+TEST_F(Mounting, ALockOfTheCallersIsFreeOnceItIsMounted) {
+  const std::string lock = scratch_ / "lock";
+  const std::string mount = skimfs() + " " + manifest_ + " " + dir_;
+  ASSERT_TRUE(run({"bash", "-c", "exec 9>" + lock + " && flock 9 && " + mount}).ok());
+  EXPECT_NE(mount_row(dir_), "");
+  EXPECT_TRUE(run({"flock", "--nonblock", lock, "true"}).ok());
+}
+
 TEST_F(Mounting, UmountEndsTheDaemon) {
   ASSERT_TRUE(mount().ok());
   const pid_t pid = daemon_pid();
