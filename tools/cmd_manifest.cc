@@ -6,6 +6,7 @@
 #include <iostream>
 
 #include "fs/load_manifest.h"
+#include "tools/command_line.h"
 #include "tools/exit_code.h"
 #include "tools/manifest_cmd.h"
 #include "tools/page.h"

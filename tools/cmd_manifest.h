@@ -3,7 +3,7 @@
 // skimfs manifest check FILE... [--json]: the words; tools/manifest_cmd.h does the work.
 #pragma once
 
-#include "tools/cli.h"
+#include "tools/words.h"
 
 namespace skimfs::tools {
 

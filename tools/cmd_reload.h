@@ -3,7 +3,7 @@
 // skimfs reload DIR: has a mount read its manifest again.
 #pragma once
 
-#include "tools/cli.h"
+#include "tools/words.h"
 
 namespace skimfs::tools {
 

@@ -6,6 +6,7 @@
 #include <iostream>
 
 #include "fs/control.h"
+#include "tools/command_line.h"
 #include "tools/exit_code.h"
 #include "tools/page.h"
 

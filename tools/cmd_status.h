@@ -3,7 +3,7 @@
 // skimfs status DIR [--json]: asks the mount's own process.
 #pragma once
 
-#include "tools/cli.h"
+#include "tools/words.h"
 
 namespace skimfs::tools {
 

@@ -13,6 +13,7 @@
 #include "fs/control.h"
 #include "fs/mount_table.h"
 #include "fs/shell/helper_process.h"
+#include "tools/command_line.h"
 #include "tools/exit_code.h"
 #include "tools/holders.h"
 #include "tools/page.h"

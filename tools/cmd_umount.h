@@ -3,7 +3,7 @@
 // skimfs umount [-z] DIR: by umount(2) as root, by fusermount3 as a user.
 #pragma once
 
-#include "tools/cli.h"
+#include "tools/words.h"
 
 namespace skimfs::tools {
 
