@@ -18,6 +18,8 @@
 #include <fstream>
 #include <system_error>
 
+#include "tests/support/private_mounts.h"
+
 namespace skimfs::test {
 namespace {
 
@@ -36,17 +38,16 @@ bool inside = false;
 }  // namespace
 
 void enter_sandbox() {
-  if (::geteuid() != 0 || ::unshare(CLONE_NEWNS | CLONE_NEWPID) != 0) return;
+  if (::geteuid() != 0 || ::unshare(CLONE_NEWPID) != 0) return;
   const pid_t child = ::fork();
   if (child < 0) throw std::system_error(errno, std::generic_category(), "fork");
   if (child > 0) end_as(child);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  const bool own = ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
-                   ::mount("proc", "/proc", "proc", 0, nullptr) == 0;
+  if (!have_private_mounts() || ::mount("proc", "/proc", "proc", 0, nullptr) != 0) return;
+  inside = true;
   // The kernel's count of unanswered requests; not everywhere mounted already, hence no check.
   ::mount("fusectl", "/sys/fs/fuse/connections", "fusectl", 0, nullptr);
-  if (own && ::mount("tmpfs", "/media", "tmpfs", 0, "mode=0755") == 0) scratch_root = "/media";
-  inside = own;
+  if (::mount("tmpfs", "/media", "tmpfs", 0, "mode=0755") == 0) scratch_root = "/media";
 }
 
 std::string cannot_mount() {

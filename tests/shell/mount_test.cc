@@ -31,6 +31,7 @@
 #include "fs/log.h"
 #include "fs/mount_table.h"
 #include "fs/shell/daemonise.h"
+#include "tests/support/private_mounts.h"
 
 namespace skimfs::fs::shell {
 namespace {
@@ -84,8 +85,7 @@ class MountTest : public ::testing::Test {
   std::string directory() const { return beside("m"); }
   // `user` may use the place and /dev/fuse: a node of its own, seen by this process alone.
   void give_to(uid_t user) {
-    ASSERT_EQ(unshare(CLONE_NEWNS), 0);
-    ASSERT_EQ(::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr), 0);
+    ASSERT_TRUE(test::have_private_mounts());
     const std::string node = beside("fuse");
     ASSERT_EQ(mknod(node.c_str(), S_IFCHR, makedev(10, 229)), 0);
     ASSERT_EQ(chmod(node.c_str(), 0666), 0);
