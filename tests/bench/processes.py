@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What proc(5) tells of daemons.  A process that is gone counts as nothing."""
+"""What proc(5) tells of daemons.  What is gone, or may not be looked at, counts as nothing."""
 
 import os
 import pathlib
@@ -34,16 +34,34 @@ def ended(pid: int) -> bool:
 
 def naming(path: pathlib.Path) -> list[int]:
     """Those that have the path as an argument: the daemons of a mount."""
-    found = []
-    for entry in pathlib.Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                words = (entry / "cmdline").read_bytes().split(b"\0")
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-            if os.fsencode(path) in words:
-                found.append(int(entry.name))
-    return found
+    return [pid for pid in _all() if str(path) in "".join(_lines(pid, "cmdline")).split("\0")]
+
+
+def with_mount(path: pathlib.Path) -> list[str]:
+    """Who still has something mounted there, one of each mount namespace: a namespace made while
+    there was a mount has that mount until it goes itself."""
+    found = {}
+    for pid in _all():
+        if any(line.split()[4] == str(path) for line in _lines(pid, "mountinfo")):
+            found[_link(f"{pid}/ns/mnt")] = f"{pid} ({''.join(_lines(pid, 'comm'))})"
+    return list(found.values())
+
+
+def report(pid: int) -> str:
+    """What keeps it, for who must find that out: its threads and where in the kernel they are, its
+    descriptors and TCP sockets, these with state and queues as /proc/net/tcp has them."""
+    said = [f"process {pid}"]
+    for thread in _names(pid, "task"):
+        at = f"{pid}/task/{thread}"
+        facts = [*_lines(at, "comm"), *_lines(at, "wchan"), *_lines(at, "syscall"),
+                 *(line for line in _lines(at, "status") if line.startswith(("State", "Sig")))]
+        said += [f" thread {thread}: " + ", ".join(facts),
+                 *(f"  {frame}" for frame in _lines(at, "stack"))]
+    links = {number: _link(f"{pid}/fd/{number}") for number in _names(pid, "fd")}
+    said += [f" descriptor {number}: {link}" for number, link in links.items()]
+    said += [f" socket {row}" for row in _lines("net", "tcp")
+             if f"socket:[{row.split()[9]}]" in links.values()]
+    return "\n".join(said)
 
 
 def children(pid: int) -> list[int]:
@@ -55,8 +73,26 @@ def children(pid: int) -> list[int]:
     return found
 
 
-def _lines(pid: int, file: str) -> list[str]:
+def _all() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def _lines(at: int | str, file: str) -> list[str]:
     try:
-        return pathlib.Path(f"/proc/{pid}/{file}").read_text().splitlines()
-    except (FileNotFoundError, ProcessLookupError):
+        return pathlib.Path(f"/proc/{at}/{file}").read_text(errors="surrogateescape").splitlines()
+    except OSError:
         return []
+
+
+def _names(pid: int, directory: str) -> list[str]:
+    try:
+        return sorted(os.listdir(f"/proc/{pid}/{directory}"), key=int)
+    except OSError:
+        return []
+
+
+def _link(at: str) -> str:
+    try:
+        return os.readlink(f"/proc/{at}")
+    except OSError:
+        return ""

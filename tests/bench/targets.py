@@ -12,6 +12,7 @@ import pathlib
 import shutil
 import signal
 import subprocess
+import sys
 import time
 
 import processes
@@ -41,7 +42,7 @@ class Mount:
         subprocess.run(["fusermount3", "-u", self.path], check=False, stderr=subprocess.DEVNULL)
         if self.path in _mounted():  # a reader is still in it
             subprocess.run(["fusermount3", "-uz", self.path], check=False)
-        return _see_end(self.pids, self._daemon)
+        return _see_end(self.path, self.pids, self._daemon)
 
 
 class _NoMount(Mount):
@@ -173,7 +174,7 @@ def _mounted() -> set[pathlib.Path]:
         return {pathlib.Path(line.split()[4]) for line in table}
 
 
-def _see_end(pids: list[int], daemon: subprocess.Popen | None) -> str | None:
+def _see_end(path: pathlib.Path, pids: list[int], daemon: subprocess.Popen | None) -> str | None:
     until = time.monotonic() + STOP_LIMIT
     left = pids
     while left and time.monotonic() < until:
@@ -181,6 +182,12 @@ def _see_end(pids: list[int], daemon: subprocess.Popen | None) -> str | None:
             daemon.poll()  # reaps it
         left = [pid for pid in left if not processes.ended(pid)]
         time.sleep(0.005)
+    if not left:
+        return None
+    complaint = f"its daemon was still there {STOP_LIMIT} s after the unmount"
+    if holders := processes.with_mount(path):
+        complaint += ", which left the mount in the namespaces of " + ", ".join(holders)
     for pid in left:
+        print(processes.report(pid), file=sys.stderr)
         os.kill(pid, signal.SIGKILL)
-    return f"its daemon was still there {STOP_LIMIT} s after the unmount" if left else None
+    return complaint
