@@ -43,7 +43,7 @@ def with_mount(path: pathlib.Path) -> list[str]:
     found = {}
     for pid in _all():
         if any(line.split()[4] == str(path) for line in _lines(pid, "mountinfo")):
-            found[_link(f"{pid}/ns/mnt")] = f"{pid} ({''.join(_lines(pid, 'comm'))})"
+            found.setdefault(_link(f"{pid}/ns/mnt"), f"{pid} ({''.join(_lines(pid, 'comm'))})")
     return list(found.values())
 
 
