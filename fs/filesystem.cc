@@ -24,10 +24,8 @@ namespace skimfs::fs {
 namespace {
 
 // Seconds.  What the manifest states of an inode holds until it is reloaded, and then the kernel is
-// told.  It is not told of names: to be told of one it wants a lock that a lookup may hold while it
-// waits for us.
+// told.
 constexpr double kStatedTimeout = 86400;
-constexpr double kNameTimeout = 60;
 
 std::error_code code(std::errc what) { return std::make_error_code(what); }
 
@@ -169,7 +167,7 @@ struct FileSystem::Parts final : FillJudge {
     const double timeout = attributes.size_stated || limits.immutable
                                ? kStatedTimeout
                                : static_cast<double>(limits.revalidate.count());
-    return {attributes, std::min(timeout, kNameTimeout), timeout};
+    return {attributes, std::min(timeout, static_cast<double>(kNameTimeout.count())), timeout};
   }
 
   bool must_revalidate(const RemoteFile& file) const {

@@ -75,6 +75,10 @@ class FileSystem {
              fetch::Fetching& fetching, const fetch::Clock& clock, FileSystemLimits limits);
   ~FileSystem();
 
+  // How long the kernel believes a name.  It is not told when one has changed: to be told of it, it
+  // wants a lock that a lookup may hold while it waits for us.
+  static constexpr std::chrono::seconds kNameTimeout{60};
+
   // The names as they are now.
   std::shared_ptr<const Catalogue> names() const;
   // Names that are kept are told apart by a mark, the low bits of `marked`; those that are no

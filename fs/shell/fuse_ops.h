@@ -11,6 +11,7 @@
 #include "fs/shell/fuse.h"
 #include "fs/shell/handles.h"
 #include "fs/shell/keeper.h"
+#include "fs/shell/kept_lists.h"
 #include "fs/shell/look.h"
 #include "fs/shell/name_use.h"
 #include "fs/shell/recent_files.h"
@@ -29,6 +30,7 @@ struct Served {
   const XattrMode xattr;
   bool skip_open;  // constant once FUSE_INIT is answered: false where the kernel cannot
   NameUse use;
+  KeptLists lists;
   // From the callback of FUSE_INIT to its answer, see session.cc; the first thread's alone.
   bool add_parallel_lookups = false;
 };

@@ -107,7 +107,7 @@ class Listing {
 
 }  // namespace
 
-void reply_listing(fuse_req_t request, const Served& to, fuse_ino_t directory, std::size_t room,
+void reply_listing(fuse_req_t request, Served& to, fuse_ino_t directory, std::size_t room,
                    off_t from, bool plus) {
   const auto at = static_cast<std::uint64_t>(from);
   auto names = at == 0 ? to.files.names() : to.files.marked(at);
@@ -120,10 +120,12 @@ void reply_listing(fuse_req_t request, const Served& to, fuse_ino_t directory, s
     error = ESTALE;
   else if (kind != manifest::Kind::directory || from < 0)
     error = ENOTDIR;
-  if (error != 0)
+  if (error != 0) {
     fuse_reply_err(request, error);
-  else
-    Listing(request, to, std::move(names), *row, room).send(at >> FileSystem::kMarkBits, plus);
+    return;
+  }
+  if (at == 0) to.lists.given(directory);
+  Listing(request, to, std::move(names), *row, room).send(at >> FileSystem::kMarkBits, plus);
 }
 
 }  // namespace skimfs::fs::shell

@@ -8,9 +8,9 @@
 #pragma once
 
 #include <atomic>
-#include <chrono>
 
 #include "fetch/clock.h"
+#include "fs/filesystem.h"
 
 namespace skimfs::fs::shell {
 
@@ -20,14 +20,12 @@ class NameUse {
 
   // The kernel has asked for a file that is there.
   void looked_up() noexcept { last_.store(clock_.now(), std::memory_order_relaxed); }
+  // While the kernel believes a name: who uses what was listed need not ask before.
   bool lately() const noexcept {
-    return clock_.now() < last_.load(std::memory_order_relaxed) + kRemembered;
+    return clock_.now() < last_.load(std::memory_order_relaxed) + FileSystem::kNameTimeout;
   }
 
  private:
-  // As long as the kernel believes a name: who uses what was listed need not ask before.
-  static constexpr std::chrono::seconds kRemembered{60};
-
   const fetch::Clock& clock_;
   std::atomic<fetch::TimePoint> last_{fetch::TimePoint::min()};  // orders nothing
 };

@@ -56,11 +56,12 @@ void check_readable_again(const std::string& source) {
 }  // namespace
 
 ServedManifest::ServedManifest(const Options& options, manifest::Loaded loaded, FileSystem& files,
-                               Session& session)
+                               Session& session, KeptLists& lists)
     : options_(options),
       source_(fetch::redact(options.source)),
       files_(files),
       session_(session),
+      lists_(lists),
       skipped_lines_(loaded.errors),
       kept_index_(std::move(loaded.kept_index)),
       kept_of_(files.names()),
@@ -132,6 +133,7 @@ void ServedManifest::tell_again(const std::stop_token& stop) noexcept {
   try {
     for (const auto& inodes : files_.forget_older_names()) tell(*inodes, stop);
     tell(files_.take_ended(), stop);
+    tell(lists_.take_outlived(), &Session::forget_contents, stop);
   } catch (const std::bad_alloc&) {
     // Nothing is marked as told: it is tried again in a second.
   }

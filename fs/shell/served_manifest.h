@@ -14,6 +14,7 @@
 #include "fs/filesystem.h"
 #include "fs/manifest/load.h"
 #include "fs/options.h"
+#include "fs/shell/kept_lists.h"
 #include "fs/shell/session.h"
 
 namespace skimfs::fs::shell {
@@ -22,7 +23,7 @@ class ServedManifest {
  public:
   // References live longer.  `loaded`: what `files` shows; its words have been logged.
   ServedManifest(const Options& options, manifest::Loaded loaded, FileSystem& files,
-                 Session& session);
+                 Session& session, KeptLists& lists);
 
   const std::string& source() const noexcept { return source_; }  // without query
   std::uint64_t skipped_lines() const;                            // any thread
@@ -32,7 +33,7 @@ class ServedManifest {
   std::string reload(const std::stop_token& stop);
 
   // To be called every second.  The first on any one thread: has it been damaged?  The second on
-  // reload()'s: what the kernel is to be told once more.
+  // reload()'s: what the kernel is to forget by now, or is to be told once more.
   void watch();
   void tell_again(const std::stop_token& stop) noexcept;
   // Once the `stop` of the calls above is requested: waits until the kernel is being told of
@@ -49,6 +50,7 @@ class ServedManifest {
   const std::string source_;
   FileSystem& files_;
   Session& session_;
+  KeptLists& lists_;
   std::mutex telling_;  // one inode at a time, and then `stop` is looked at
   mutable std::mutex mutex_;
   std::uint64_t skipped_lines_;               // guarded by mutex_

@@ -8,6 +8,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cstdint>
+#include <fstream>
+
 #include "tests/mount/fixture.h"
 
 namespace skimfs::test {
@@ -67,6 +70,28 @@ TEST_F(Listing, WhereFilesAreLookedUpTheNextListingSparesIt) {
   ASSERT_EQ(::stat((mount / "a/999").c_str(), &at), 0);  // not in the first reply
   list(mount / "b");
   EXPECT_EQ(known_in(mount / "b"), kFiles);
+}
+
+// The kernel keeps a list for good and believes its names for a minute; then a lookup each took
+// ls -lR of 100,000 files 3.9 s instead of 0.4.
+TEST_F(Listing, AListThatOutlivesItsNamesIsAskedForAnew) {
+  const Scratch scratch;
+  const std::string clocks = scratch.write("clocks", std::string(16, '\0'));
+  const Mount mount(manifest(), {},
+                    {"env", "ASAN_OPTIONS=verify_asan_link_order=0",
+                     "LD_PRELOAD=" WALL_CLOCK_LIBRARY, "WALL_CLOCK=" + clocks});
+  list(mount / "a");
+  const std::int64_t minute = 60;
+  std::fstream(clocks, std::ios::in | std::ios::out | std::ios::binary)
+      .seekp(8)
+      .write(reinterpret_cast<const char*>(&minute), sizeof minute);
+  struct stat at {};
+  ASSERT_EQ(::stat((mount / "a/999").c_str(), &at), 0);
+  for (int tries = 0; tries < 50 && known_in(mount / "a") < kFiles; ++tries) {
+    ::usleep(100'000);
+    list(mount / "a");
+  }
+  EXPECT_EQ(known_in(mount / "a"), kFiles);
 }
 
 }  // namespace
