@@ -2,6 +2,7 @@
 //
 // What an exchange tells, and what its connection is worth once nobody wants the body.
 #include <algorithm>
+#include <utility>
 
 #include "fetch/fetch_order.h"
 
@@ -98,11 +99,38 @@ void FetchLoop::accepted(Attempt& attempt, Slice slice) {
 bool FetchLoop::on_probe_head(Attempt& attempt, const ResponseHead& head) {
   const auto seen = accept_probe(head);
   if (!seen) return refused(attempt, head, seen.error());
+  if (becomes_fetch(attempt, head, *seen)) return true;
   attempt.host.good();
   Order& order = detach(attempt);
   learn_target(order);
   finish(order, {}, *seen);
   return drain_all(attempt, head);
+}
+
+// The answer to a probe that asked for more than one byte: if its body is taken, the probe is over
+// and its order goes on as the fetch of these bytes.  They pass the same door as all others.
+bool FetchLoop::becomes_fetch(Attempt& attempt, const ResponseHead& head, const Version& seen) {
+  Order& order = *attempt.order;
+  const bool whole = head.status == 200;
+  const std::uint64_t bytes = std::min(order.range.length(), *seen.total);
+  if (order.range.length() == 1 || bytes == 0 || attempt.head_only) return false;
+  if (whole && bytes < *seen.total) return false;
+  auto sink = order.probe->taker(order.at, seen, bytes, whole);
+  if (!sink) return false;
+  const ByteRange range{0, bytes - 1};
+  auto slice = accept(head, range, sink->expect(order.at), whole);
+  if (!slice || !sink->begin(order.at, slice->seen, slice->counted)) {
+    sink->finish(std::make_error_code(std::errc::operation_canceled));
+    return false;
+  }
+  attempt.probe = false;
+  attempt.asked = order.range = range;
+  order.whole = whole;
+  order.sink = std::move(sink);
+  order.priority = Priority::sibling;  // until somebody waits for it
+  std::exchange(order.probe, nullptr)->finish({}, seen, order.at);
+  accepted(attempt, *std::move(slice));
+  return true;
 }
 
 bool FetchLoop::on_body(Attempt& attempt, std::span<const std::byte> bytes) {
@@ -192,7 +220,9 @@ FetchLoop::Order& FetchLoop::detach(Attempt& attempt) noexcept {
 }
 
 bool FetchLoop::drain(Attempt& attempt, std::uint64_t left) noexcept {
-  if (left > (attempt.probe ? kDrainProbe : worth_draining(attempt.host.pace->get()))) return false;
+  const std::uint64_t most = attempt.probe ? std::max(kDrainProbe, attempt.asked.length())
+                                           : worth_draining(attempt.host.pace->get());
+  if (left > most) return false;
   attempt.drain_left = left;
   attempt.drain_until = clock_.now() + kDrainTime;
   return true;

@@ -51,6 +51,7 @@ void FetchLoop::add(ProbeOrder wanted) {
   order->id = wanted.id;
   order->object = std::move(wanted.object);
   order->probe = std::move(wanted.sink);
+  order->range = {0, wanted.bytes - 1};
   order->timeout = wanted.timeout;
   adopt(std::move(order));
 }
@@ -179,8 +180,7 @@ WireRequest FetchLoop::request_for(const Order& order, Attempt& attempt,
   request.host_port = order.target.host_port();
   request.fresh = order.source().fresh;
   request.head_only = order.source().by_head;
-  if (!order.sink && !request.head_only) request.headers.emplace_back("Range: bytes=0-0");
-  if (order.sink && !order.whole)
+  if (!request.head_only && !order.whole)
     request.headers.emplace_back("Range: bytes=" + std::to_string(attempt.asked.first) + '-' +
                                  std::to_string(attempt.asked.last));
   // A coded representation has other bytes at other places.

@@ -138,6 +138,7 @@ class FetchLoop {
   void answered(Attempt& attempt, bool well);
   void accepted(Attempt& attempt, Slice slice);
   bool on_probe_head(Attempt& attempt, const ResponseHead& head);
+  bool becomes_fetch(Attempt& attempt, const ResponseHead& head, const Version& seen);
   bool on_body(Attempt& attempt, std::span<const std::byte> bytes);
   void on_end(Attempt& attempt, const ExchangeEnd& end);
   void broken(Attempt& attempt, const ExchangeEnd& end);

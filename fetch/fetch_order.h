@@ -43,7 +43,7 @@ struct FetchLoop::Order {
   bool whole = false;
   bool fresh = false;  // asked for so: of every source
   Priority priority = Priority::demand;
-  std::shared_ptr<RangeSink> sink;  // one of these two, or none: a scout
+  std::shared_ptr<RangeSink> sink;  // one of these two, the second first; or none: a scout
   std::shared_ptr<ProbeSink> probe;
 
   enum class State { queued, waiting, running } state = State::waiting;
@@ -104,7 +104,7 @@ class FetchLoop::Attempt final : public Exchange {
   Host& host;
   std::list<Attempt>::iterator self;
 
-  const bool probe;
+  bool probe;  // nobody takes its body
   const bool head_only;
   ByteRange asked;
   bool conditional = false;

@@ -68,8 +68,8 @@ struct RangeSink {
   // A source did not have the version, or not its bytes: others are asked first for a while.
   virtual void refuse(std::size_t) noexcept {}
 
-  // If this source has another version now, has the object changed?  false: then the source is of no
-  // use for the version, and nothing else follows.
+  // If this source has another version now, has the object changed?  false: then the source is of
+  // no use for the version, and nothing else follows.
   virtual bool decides(std::size_t) const { return true; }
 
   // An accepted head of this source.  `seen`: what it says of the version.  `counted`: it declares
@@ -97,9 +97,16 @@ struct RangeSink {
   virtual ~RangeSink() = default;
 };
 
-// Where the answer to "how long is it, and which version" goes.  A lane's thread, exactly once.
+// Where the answer to "how long is it, and which version" goes.  A lane's thread.
 struct ProbeSink {
-  // `source`: who said so.
+  // The answer of `source` brings the object's first `bytes` as well, as many as were asked for or
+  // all there are; `whole`: without a range.  Who takes them?  Null: nobody, and they are dropped.
+  // At most once, before finish({}); what is returned is called as a RangeOrder's sink is.
+  virtual std::shared_ptr<RangeSink> taker(std::size_t /*source*/, const Version& /*seen*/,
+                                           std::uint64_t /*bytes*/, bool /*whole*/) noexcept {
+    return nullptr;
+  }
+  // Exactly once.  `source`: who said so.
   virtual void finish(std::error_code outcome, const Version& seen,
                       std::size_t source) noexcept = 0;
   virtual ~ProbeSink() = default;

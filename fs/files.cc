@@ -192,10 +192,18 @@ bool Files::probed(FileNumber number, std::size_t source, const fetch::Version& 
   slot->failure = {};
   if (slot->size || !seen.total) return true;
   slot->size = seen.total;
+  slot->unused_probe = true;
   if (seen.last_modified && sane(*seen.last_modified))
     slot->mtime = manifest::Time{*seen.last_modified, 0};
   slot->pin = std::move(pin);
   return true;
+}
+
+bool Files::first_use_of_probe(Inode inode) {
+  const std::lock_guard lock(mutex_);
+  const auto known = slots_.find(number_of(inode));
+  return known != slots_.end() && known->second.generation == generation_of(inode) &&
+         std::exchange(known->second.unused_probe, false);
 }
 
 std::error_code Files::failure(FileNumber number, fetch::TimePoint now) const {

@@ -82,6 +82,8 @@ class Files {
   // is stated, and was not believed.
   bool probed(FileNumber number, std::size_t source, const fetch::Version& seen,
               fetch::TimePoint now);
+  // Is this the first time that it is asked so since the size of `inode` was asked for?
+  bool first_use_of_probe(Inode inode);
   // A probe that failed lately, for as long as it stands.
   std::error_code failure(FileNumber number, fetch::TimePoint now) const;
   void failed(FileNumber number, std::error_code why, fetch::TimePoint until);
@@ -110,6 +112,7 @@ class Files {
     std::shared_ptr<Integrity> integrity;  // null: never opened, or nothing is verified
     std::optional<std::uint64_t> size;     // bytes, as probed
     std::optional<manifest::Time> mtime;   // as probed
+    bool unused_probe = false;             // see first_use_of_probe()
     std::weak_ptr<RemoteFile> file;        // while handles or fills need it
     std::error_code failure;
     fetch::TimePoint failure_until{};

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "fetch/error.h"
+#include "fs/beginnings.h"
 #include "fs/files.h"
 #include "fs/fill.h"
 #include "fs/log.h"
@@ -55,7 +56,8 @@ struct FileSystem::Parts final : FillJudge {
         files(std::move(tree), with.default_mtime, with.validator, with.verify, with.credentials),
         context{fetching, time, *this},
         reader(blocks, context, {with.window_max, with.segment_max}, with.spool_max),
-        resolver(files, fetching, time, [this](Inode inode) { ended(inode); }),
+        beginnings(blocks, context),
+        resolver(files, beginnings, fetching, time, [this](Inode inode) { ended(inode); }),
         siblings(files, blocks, reader, fetching, time,
                  {with.siblings_max, with.siblings_bytes_max}) {}
 
@@ -170,6 +172,13 @@ struct FileSystem::Parts final : FillJudge {
     return {attributes, std::min(timeout, static_cast<double>(kNameTimeout.count())), timeout};
   }
 
+  void note_read(OpenFile& file, cache::Extent bytes) noexcept {
+    const RemoteFile& remote = *file.remote();
+    const bool first = file.first_read();
+    if (first && files.first_use_of_probe(remote.inode())) beginnings.note_read(remote, bytes);
+    siblings.note_read(remote, bytes, first);
+  }
+
   bool must_revalidate(const RemoteFile& file) const {
     return !limits.immutable && one_object(file) && file.pin().learned() &&
            file.pin().due(clock.now(), limits.revalidate);
@@ -181,6 +190,7 @@ struct FileSystem::Parts final : FillJudge {
   Files files;
   const FillContext context;
   Reader reader;
+  Beginnings beginnings;
   Resolver resolver;
   OlderNames older;
   SiblingReader siblings;
@@ -312,14 +322,14 @@ void FileSystem::open(Inode inode, std::shared_ptr<Answer> to) {
 
 std::optional<ReadView> FileSystem::try_read(OpenFile& file, cache::Extent bytes) {
   auto view = parts_->reader.try_read(file.remote(), bytes);
-  if (view) parts_->siblings.note_read(file, bytes);
+  if (view) parts_->note_read(file, bytes);
   return view;
 }
 
 void FileSystem::read(std::shared_ptr<OpenFile> file, cache::Extent bytes,
                       std::shared_ptr<Answer> to) {
   parts_->reader.read(file->remote(), bytes, std::move(to));
-  parts_->siblings.note_read(*file, bytes);
+  parts_->note_read(*file, bytes);
 }
 
 std::uint64_t FileSystem::size(const OpenFile& file) noexcept { return file.remote()->size(); }

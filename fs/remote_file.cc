@@ -98,9 +98,13 @@ std::string_view authority(std::string_view url) noexcept {
 }
 
 // Two spellings of one server only make two shares of it.
+cache::GroupId group_of(const std::vector<std::string>& urls) noexcept {
+  return std::hash<std::string_view>()(authority(urls.front()));
+}
+
 cache::GroupId RemoteFile::group_at(std::uint64_t offset) const noexcept {
   const auto held = object(part_at(offset));
-  return held ? std::hash<std::string_view>()(authority(held->urls.front())) : 0;
+  return held ? group_of(held->urls) : 0;
 }
 
 ReadPlanner::Plan RemoteFile::plan_read(cache::Extent bytes, ReadPlanner::Found found,

@@ -107,6 +107,8 @@ class RemoteFile {
 
 // "host:port" of a URL, as it is written.
 std::string_view authority(std::string_view url) noexcept;
+// Names the server of these URLs' first.
+cache::GroupId group_of(const std::vector<std::string>& urls) noexcept;
 
 // What the manifest says of the versions of each part.  `size`: of the file.  `standard`: the
 // validator where the manifest names none.

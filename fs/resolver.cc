@@ -27,18 +27,38 @@ bool lasting(std::error_code why) {
 class Resolver::Probe final : public fetch::ProbeSink {
  public:
   using Done = std::function<void(std::error_code, const Word&)>;
-  explicit Probe(Done done) : done_(std::move(done)) {}
+  using Taker = std::function<std::shared_ptr<fetch::RangeSink>(const Word&, std::uint64_t bytes,
+                                                                bool whole, Beginnings::Room)>;
+  Probe(Beginnings::Room room, Taker taker, Done done)
+      : room_(std::move(room)), taker_(std::move(taker)), done_(std::move(done)) {}
+
+  std::shared_ptr<fetch::RangeSink> taker(std::size_t source, const fetch::Version& seen,
+                                          std::uint64_t bytes, bool whole) noexcept override {
+    try {
+      return taker_({source, seen}, bytes, whole, std::move(room_));
+    } catch (const std::bad_alloc&) {
+      return nullptr;  // The size is worth knowing without them.
+    }
+  }
   void finish(std::error_code outcome, const fetch::Version& seen,
               std::size_t source) noexcept override {
+    room_ = {};  // before whoever hears of it wants some
     done_(outcome, {source, seen});
   }
 
  private:
+  Beginnings::Room room_;
+  const Taker taker_;
   const Done done_;
 };
 
-Resolver::Resolver(Files& files, fetch::Fetching& fetching, const fetch::Clock& clock, Ended ended)
-    : files_(files), fetching_(fetching), clock_(clock), ended_(std::move(ended)) {}
+Resolver::Resolver(Files& files, Beginnings& beginnings, fetch::Fetching& fetching,
+                   const fetch::Clock& clock, Ended ended)
+    : files_(files),
+      beginnings_(beginnings),
+      fetching_(fetching),
+      clock_(clock),
+      ended_(std::move(ended)) {}
 
 void Resolver::size(FileNumber number, Then then) {
   // Whatever generation the file is in, nobody holds an inode of it yet.
@@ -64,15 +84,39 @@ void Resolver::send(Aim aim, Inode inode, std::optional<Word> first_answer) {
   if (content->parts.empty() || content->parts.front().urls.empty()) return settle(aim, inode, {});
   const manifest::Part& part = content->parts.front();
   auto object = std::make_shared<fetch::Object>(fetch::Object{part.urls, files_.profile(*content)});
+  auto room = aim == Aim::size ? beginnings_.reserve(group_of(part.urls))
+                               : Beginnings::Room{.id = fetching_.new_id()};
+  const auto id = room.id;
+  const std::uint64_t bytes = room.bytes;
+  const auto take = [this, number = number_of(inode)](const Word& word, std::uint64_t came,
+                                                      bool whole, Beginnings::Room held) {
+    return taker(number, word, came, whole, std::move(held));
+  };
+  const auto done = [this, aim, inode, first_answer = std::move(first_answer)](
+                        std::error_code outcome, const Word& word) {
+    answered(aim, inode, outcome, word, first_answer);
+  };
   probes_++;
   fetching_.probe(
-      {.id = fetching_.new_id(),
+      {.id = id,
        .object = std::move(object),
-       .sink = std::make_shared<Probe>([this, aim, inode, first_answer = std::move(first_answer)](
-                                           std::error_code outcome, const Word& word) {
-         answered(aim, inode, outcome, word, first_answer);
-       }),
+       .sink = std::make_shared<Probe>(std::move(room), take, done),
+       .bytes = bytes,
        .timeout = aim == Aim::revalidate ? kRevalidationTime : std::chrono::seconds::max()});
+}
+
+// The size is known from here on, before those who wait for it hear of it: who reads then finds the
+// bytes coming.
+std::shared_ptr<fetch::RangeSink> Resolver::taker(FileNumber number, const Word& word,
+                                                  std::uint64_t bytes, bool whole,
+                                                  Beginnings::Room room) {
+  if (!files_.probed(number, word.source, word.seen, clock_.now())) return nullptr;
+  const auto names = files_.names();
+  const auto row = names->row(number);
+  const auto attributes = row ? files_.attributes(*names, *row) : std::nullopt;
+  if (!attributes || attributes->size != word.seen.total) return nullptr;
+  const auto file = files_.open(attributes->inode);
+  return file ? beginnings_.take(std::move(room), *file, bytes, whole) : nullptr;
 }
 
 void Resolver::answered(Aim aim, Inode inode, std::error_code outcome, const Word& word,

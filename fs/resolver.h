@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Asks servers what the manifest does not say: sizes at the first lookup, and at open whether an
-// older version still stands.  One probe for all who ask at the same time.
+// Asks servers what the manifest does not say: sizes at the first lookup, with the first bytes
+// where they are likely read next, and at open whether an older version still stands.  One probe
+// for all who ask at the same time.
 //
 // Any thread.
 #pragma once
@@ -17,6 +18,7 @@
 #include "fetch/clock.h"
 #include "fetch/fetcher.h"
 #include "fs/answer.h"
+#include "fs/beginnings.h"
 #include "fs/files.h"
 
 namespace skimfs::fs {
@@ -29,7 +31,8 @@ class Resolver {
   using Ended = std::function<void(Inode)>;
 
   // References live longer than every probe.
-  Resolver(Files& files, fetch::Fetching& fetching, const fetch::Clock& clock, Ended ended);
+  Resolver(Files& files, Beginnings& beginnings, fetch::Fetching& fetching,
+           const fetch::Clock& clock, Ended ended);
 
   // Learns the size of a file for which the manifest states none.
   void size(FileNumber number, Then then);
@@ -54,6 +57,8 @@ class Resolver {
   };
 
   void send(Aim aim, Inode inode, std::optional<Word> first_answer);
+  std::shared_ptr<fetch::RangeSink> taker(FileNumber number, const Word& word, std::uint64_t bytes,
+                                          bool whole, Beginnings::Room room);
   void answered(Aim aim, Inode inode, std::error_code outcome, const Word& word,
                 const std::optional<Word>& first_answer);
   std::error_code compare(Inode inode, const Word& word, const std::optional<Word>& first_answer,
@@ -61,6 +66,7 @@ class Resolver {
   void settle(Aim aim, Inode inode, std::error_code outcome);
 
   Files& files_;
+  Beginnings& beginnings_;
   fetch::Fetching& fetching_;
   const fetch::Clock& clock_;
   const Ended ended_;

@@ -33,16 +33,15 @@ SiblingReader::SiblingReader(Files& files, cache::BlockCache& cache, Reader& rea
       names_(files.names()),
       planner_(names_->share_tree(), limits) {}
 
-void SiblingReader::note_read(OpenFile& file, cache::Extent bytes) noexcept {
-  const RemoteFile& remote = *file.remote();
+void SiblingReader::note_read(const RemoteFile& file, cache::Extent bytes, bool first) noexcept {
   try {
-    if (file.first_read()) look_behind(remote);
+    if (first) look_behind(file);
   } catch (const std::bad_alloc&) {
     // Speculation is left out.
   }
-  if (bytes.end() < remote.size()) return;
+  if (bytes.end() < file.size()) return;
   const std::lock_guard lock(mutex_);
-  if (const auto row = names_->row(number_of(remote.inode()))) planner_.on_read_to_end(*row);
+  if (const auto row = names_->row(number_of(file.inode()))) planner_.on_read_to_end(*row);
 }
 
 void SiblingReader::rename(std::shared_ptr<const Catalogue> names) {

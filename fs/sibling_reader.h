@@ -27,8 +27,9 @@ class SiblingReader {
   SiblingReader(Files& files, cache::BlockCache& cache, Reader& reader, fetch::Fetching& fetching,
                 const fetch::Clock& clock, SiblingLimits limits);
 
-  // A program has read these bytes, or waits for them.  Where memory is short nothing follows.
-  void note_read(OpenFile& file, cache::Extent bytes) noexcept;
+  // A program has read these bytes, or waits for them; `first`: of all since it opened the file.
+  // Where memory is short nothing follows.
+  void note_read(const RemoteFile& file, cache::Extent bytes, bool first) noexcept;
   // The names are others from here on: all walks end.
   void rename(std::shared_ptr<const Catalogue> names);
 

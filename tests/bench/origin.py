@@ -33,12 +33,16 @@ TREES = {
     # For runs at a distance, where time goes by round trips.
     "far": [("far.bin", 128 * MIB)],
     "few": [(f"dir-{i // 50}/file-{i:03}.bin", 16 << 10) for i in range(200)],
+    # Of sizes that no manifest states, see UNSTATED.
+    "unstated": [(f"file-{i:03}.bin", 16 << 10) for i in range(2000)],
+    "unstated-few": [(f"file-{i:02}.bin", 16 << 10) for i in range(60)],
     "hosts": [(f"file-{i:02}.bin", 16 << 10) for i in range(24)],
     "first": [(f"file-{i:02}.bin", 2 * MIB) for i in range(20)],
     # 1 KiB to 256 KiB, every power of two as often as the next; 100 files a directory.
     "soak": [(f"dir-{i // 100:03}/file-{i:05}.bin", (1 << 10) << (i * 7 % 9) | i % 1000)
              for i in range(10_000)],
 }
+UNSTATED = {"unstated", "unstated-few"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -181,9 +185,10 @@ http {{
     def manifest(self, name: str) -> pathlib.Path:
         """The manifest of a tree."""
         place = self._work / f"{name}-{self.port}.skimfs"
-        if not place.exists() and len(self.ports) > 1:
+        if not place.exists() and (len(self.ports) > 1 or name in UNSTATED):
             self.tree(name)
-            lines = [f"/{path}\t{size}\t-\t-\t{self.url(name, path)}" for path, size in TREES[name]]
+            lines = [f"/{path}\t{'-' if name in UNSTATED else size}\t-\t-\t{self.url(name, path)}"
+                     for path, size in TREES[name]]
             place.write_text("\n".join(["#skimfs 1", *lines, f"@end {len(lines)}", ""]))
         elif not place.exists():
             with place.open("wb") as out:

@@ -825,6 +825,162 @@ TEST_F(FetchLoopTest, AProbeOfAnObjectWithoutLengthSaysSo) {
   EXPECT_EQ(sink->outcome(), Errc::no_length);
 }
 
+// ----------------------------------------------------------- probes that ask for more than a byte
+
+class WideProbe : public FetchLoopTest {
+ protected:
+  static constexpr fetch::OrderId kId = 7;
+
+  explicit WideProbe(std::uint64_t bytes = 100) {
+    sink->takes = taken;
+    loop.add(fetch::ProbeOrder{
+        .id = kId, .object = object_at("http://one/file"), .sink = sink, .bytes = bytes});
+    loop.advance();
+    transport.connect(0);
+  }
+
+  const std::shared_ptr<RecordingProbe> sink = std::make_shared<RecordingProbe>();
+  const std::shared_ptr<RecordingSink> taken = std::make_shared<RecordingSink>();
+};
+
+TEST_F(WideProbe, TellsTheSizeWithTheHeadAndBringsTheFirstBytes) {
+  EXPECT_EQ(transport.sent.at(0).header("Range"), "bytes=0-99");
+  EXPECT_TRUE(transport.head(0, 206, part(0, 99)));
+  EXPECT_EQ(sink->outcome(), std::error_code());
+  EXPECT_EQ(sink->seen.total, kTotal);
+  EXPECT_EQ(sink->offered, 100u);
+  EXPECT_FALSE(sink->offered_whole);
+  transport.body(0, text(0, 99));
+  EXPECT_EQ(taken->bytes, text(0, 99));
+  EXPECT_EQ(taken->outcomes, std::vector{std::error_code()});
+  EXPECT_FALSE(transport.sent[0].stopped);
+  EXPECT_EQ(transport.count(), 1u);
+}
+
+TEST_F(WideProbe, OfASmallerObjectAllIsBrought) {
+  transport.head(0, 206, part(0, 29, kTag, 30));
+  EXPECT_EQ(sink->offered, 30u);
+  transport.body(0, text(0, 29));
+  EXPECT_EQ(taken->outcomes, std::vector{std::error_code()});
+}
+
+TEST_F(WideProbe, WithoutATakerTheBodyIsDrained) {
+  sink->takes = nullptr;
+  EXPECT_TRUE(transport.head(0, 206, part(0, 99)));
+  EXPECT_EQ(sink->outcome(), std::error_code());
+  EXPECT_TRUE(transport.body(0, text(0, 99)));
+  EXPECT_TRUE(taken->seen.empty());
+}
+
+TEST_F(WideProbe, AnAnswerWithoutARangeIsTakenWhereItIsAllOfTheObject) {
+  EXPECT_TRUE(transport.head(0, 200, {{"Content-Length", "30"}, {"ETag", "\"v1\""}}));
+  EXPECT_TRUE(sink->offered_whole);
+  EXPECT_EQ(sink->offered, 30u);
+  transport.body(0, text(0, 29));
+  EXPECT_EQ(taken->bytes, text(0, 29));
+  EXPECT_EQ(taken->outcomes, std::vector{std::error_code()});
+}
+
+TEST_F(WideProbe, ALongerOneIsNot) {
+  EXPECT_FALSE(transport.head(0, 200, {{"Content-Length", "1000000"}}));
+  EXPECT_EQ(sink->offered, 0u);
+  EXPECT_EQ(sink->seen.total, 1000000u);
+}
+
+TEST_F(WideProbe, AnEmptyObjectHasNoBytes) {
+  transport.head(0, 416, {{"Content-Range", "bytes */0"}, {"Content-Length", "0"}});
+  EXPECT_EQ(sink->seen.total, 0u);
+  EXPECT_EQ(sink->offered, 0u);
+}
+
+TEST_F(WideProbe, WhereTheRangeIsRefusedTheHeadTellsTheSizeAndBringsNothing) {
+  transport.respond(0, 416, {{"Content-Range", "bytes */1000"}});
+  loop.advance();
+  ASSERT_EQ(transport.count(), 2u);
+  EXPECT_TRUE(transport.sent[1].request.head_only);
+  transport.connect(1);
+  transport.head(1, 200, {{"Content-Length", "50"}});
+  EXPECT_EQ(sink->seen.total, 50u);
+  EXPECT_EQ(sink->offered, 0u);
+}
+
+// The door is the same: what the taker expects, and its own word.
+TEST_F(WideProbe, AnAnswerOfAnotherVersionThanTheTakersIsNotUsed) {
+  taken->expected.etag = "\"v2\"";
+  EXPECT_TRUE(transport.head(0, 206, part(0, 99)));
+  transport.body(0, text(0, 99));
+  EXPECT_EQ(sink->outcome(), std::error_code());
+  EXPECT_EQ(taken->outcomes, std::vector{kCanceled});
+  EXPECT_EQ(taken->bytes, "");
+}
+
+TEST_F(WideProbe, NorOneThatTheTakerDisagreesWith) {
+  taken->agrees = false;
+  EXPECT_TRUE(transport.head(0, 206, part(0, 99)));
+  transport.body(0, text(0, 99));
+  EXPECT_EQ(sink->outcome(), std::error_code());
+  EXPECT_EQ(taken->outcomes, std::vector{kCanceled});
+  EXPECT_EQ(taken->bytes, "");
+}
+
+TEST_F(WideProbe, ALengthThatIsNotTheRangesBringsTheSizeAlone) {
+  auto lies = part(0, 99);
+  lies.back().second = "50";
+  transport.head(0, 206, lies);
+  EXPECT_EQ(sink->outcome(), std::error_code());
+  EXPECT_EQ(taken->outcomes, std::vector{kCanceled});
+}
+
+TEST_F(WideProbe, ABodyThatBreaksOffIsAskedForAgainOnlyIfSomebodyWaits) {
+  transport.head(0, 206, part(0, 99));
+  transport.body(0, text(0, 9));
+  taken->is_wanted = false;
+  transport.end(0, fetch::Fault::reset);
+  loop.advance();
+  EXPECT_EQ(taken->outcomes, std::vector{kCanceled});
+  EXPECT_EQ(sink->outcomes.size(), 1u);
+}
+
+TEST_F(WideProbe, AReadersRestGoesOnAtTheFirstByteMissing) {
+  transport.head(0, 206, part(0, 99));
+  transport.body(0, text(0, 9));
+  loop.promote(kId);
+  transport.end(0, fetch::Fault::reset);
+  await_request(2);
+  EXPECT_EQ(transport.sent[1].range(), (fetch::ByteRange{10, 99}));
+  answer(1);
+  EXPECT_EQ(taken->bytes, text(0, 99));
+  EXPECT_EQ(taken->outcomes, std::vector{std::error_code()});
+  EXPECT_EQ(sink->outcomes.size(), 1u);
+}
+
+TEST_F(WideProbe, StopEndsThemBothOnce) {
+  transport.head(0, 206, part(0, 99));
+  loop.stop();
+  EXPECT_EQ(taken->outcomes, std::vector{kCanceled});
+  EXPECT_EQ(sink->outcomes, std::vector{std::error_code()});
+}
+
+// Whoever waits for a body that is not wanted waits longer than for a connection.
+class FlightWideProbe : public WideProbe {
+ protected:
+  FlightWideProbe() : WideProbe(64 * 1024) {}
+};
+
+TEST_F(FlightWideProbe, ABodyAsLongAsAskedForIsDrained) {
+  sink->takes = nullptr;
+  EXPECT_TRUE(transport.head(0, 206, part(0, 65535, kTag, 1000000)));
+}
+
+TEST_F(FlightWideProbe, ARangeWiderThanAskedForIsCut) {
+  taken->expected.total = 1000000;
+  EXPECT_TRUE(transport.head(0, 206, part(0, 999'999, kTag, 1000000)));
+  EXPECT_EQ(sink->offered, 65536u);
+  transport.body(0, text(0, 69'999));
+  EXPECT_EQ(taken->bytes, text(0, 65535));
+  EXPECT_EQ(taken->outcomes, std::vector{std::error_code()});
+}
+
 // ------------------------------------------------------------------------------- the end, logs
 
 TEST_F(FetchLoopTest, StopFinishesEverythingAndWhateverComesLater) {

@@ -196,6 +196,42 @@ TEST_F(Requests, RetryAfterIsObeyed) {
   EXPECT_EQ(origin.count(), 2u);
 }
 
+// S-NAME-4
+TEST_F(Requests, SmallFilesOfUnstatedSizeNeedOneEach) {
+  HostileOrigin origin;
+  Manifest manifest(origin.base());
+  for (int i = 0; i < 30; ++i) {
+    const std::string name = "/f" + std::to_string(i);
+    origin.add(name, i * 400u, {.ranges = i % 3 == 2 ? Ranges::ignored : Ranges::honest});
+    manifest.file(name, {});
+  }
+  const Mount mount(manifest);
+  const Scratch scratch;
+  const Outcome outcome = shell("cp -r " + mount.dir() + "/. " + scratch.path());
+  EXPECT_TRUE(outcome.ok()) << outcome.all();
+  for (int i = 0; i < 30; ++i) {
+    const std::string name = "/f" + std::to_string(i);
+    EXPECT_TRUE(origin.body(name).matches(0, i * 400u, contents(scratch.path() + name))) << name;
+  }
+  EXPECT_EQ(origin.count(), 30u);
+}
+
+// S-NAME-4
+TEST_F(Requests, LookingAtFilesOfUnstatedSizeBringsFourBeginnings) {
+  constexpr unsigned kFiles = 200;
+  HostileOrigin origin;
+  Manifest manifest(origin.base());
+  for (unsigned i = 0; i < kFiles; ++i) {
+    const std::string name = "/f" + std::to_string(i);
+    origin.add(name, 1u << 20);
+    manifest.file(name, {});
+  }
+  const Mount mount(manifest);
+  EXPECT_EQ(shell("find " + mount.dir() + " -type f -size 1M | wc -l").out, "200\n");
+  EXPECT_EQ(origin.count(), kFiles);
+  EXPECT_EQ(bytes_sent(origin), 4 * 12288 + (kFiles - 4));
+}
+
 TEST_F(Requests, ARedirectedFileIsReadFromWhereItIs) {
   HostileOrigin front, back;
   back.add("/real", 300000);

@@ -37,7 +37,7 @@ class FakeFetching final : public fetch::Fetching {
   struct Order {
     fetch::RangeOrder order;
     bool begun = false;
-    unsigned version = 0;  // the server's when it began
+    unsigned version = 0;     // the server's when it began
     unsigned violations = 0;  // digests that were wrong
   };
 
@@ -67,7 +67,8 @@ class FakeFetching final : public fetch::Fetching {
     if (!at.begun) {
       at.begun = true;
       at.version = server_version;
-      if (!sink.begin(server_source, version(total), counted)) return finish(i, fetch::Errc::changed);
+      if (!sink.begin(server_source, version(total), counted))
+        return finish(i, fetch::Errc::changed);
       delivered_of(at) = sink.kept();
     }
     std::uint64_t& delivered = delivered_of(at);
@@ -88,6 +89,29 @@ class FakeFetching final : public fetch::Fetching {
     if (took == fetch::RangeSink::Took::enough)
       return finish(i, std::make_error_code(std::errc::operation_canceled));
     return last ? finish(i, {}) : false;
+  }
+
+  // Answers the oldest probe with the object's size, and with its first bytes where they are asked
+  // for and taken: then they are an order, begun.  `ignored`: as a server that knows no ranges.
+  void answer_probe(std::uint64_t total, bool ignored = false) {
+    const fetch::ProbeOrder probe = std::move(probes.front());
+    probes.erase(probes.begin());
+    const std::uint64_t bytes = std::min(total, probe.bytes);
+    const bool brings = probe.bytes > 1 && bytes > 0 && (!ignored || bytes == total);
+    auto sink = brings ? probe.sink->taker(server_source, version(total), bytes, ignored) : nullptr;
+    if (sink && sink->begin(server_source, version(total), true)) {
+      orders.push_back({.order = {.id = probe.id,
+                                  .object = probe.object,
+                                  .range = {0, bytes - 1},
+                                  .whole = ignored,
+                                  .priority = fetch::Priority::sibling,
+                                  .sink = sink},
+                        .begun = true,
+                        .version = server_version});
+    } else if (sink) {
+      sink->finish(std::make_error_code(std::errc::operation_canceled));
+    }
+    probe.sink->finish({}, version(total), server_source);
   }
 
   // Breaks the connection: the order is still there and goes on at kept().
@@ -112,7 +136,7 @@ class FakeFetching final : public fetch::Fetching {
   std::vector<fetch::ByteRange> ranges_asked;
   std::vector<fetch::OrderId> promoted;
   unsigned server_version = 1;
-  std::size_t server_source = 0;  // who answers
+  std::size_t server_source = 0;                                     // who answers
   std::unordered_map<std::string, std::vector<std::byte>> contents;  // by URL
   std::function<void(const std::string& url, std::uint64_t offset, std::vector<std::byte>& bytes)>
       tamper;
