@@ -43,8 +43,8 @@ struct ProbeOrder {
   OrderId id = 0;
   std::shared_ptr<const Object> object;
   std::shared_ptr<ProbeSink> sink;
-  std::uint64_t bytes =
-      1;  // asked for, from the object's first: more than one if they have a taker
+  // Asked for, from the object's first: more than one if they have a taker.
+  std::uint64_t bytes = 1;
   // At most half of order_timeout, unless left alone.
   std::chrono::seconds timeout = std::chrono::seconds::max();
 };
