@@ -92,6 +92,13 @@ void FetchLoop::accepted(Attempt& attempt, Slice slice) {
   resolved(order);
   order.source().suspect.reset();
   attempt.accepted = attempt.window = attempt.progressed;
+  begin_look(attempt);
+  // Of what a hedge asked for the first one may have brought some since.
+  const std::uint64_t had =
+      std::min(slice.length, order.range.first + order.sink->kept() - attempt.asked.first);
+  attempt.asked.first += had;
+  slice.skip += had;
+  slice.length -= had;
   attempt.slice = std::move(slice);
   watch(order);
 }

@@ -130,8 +130,7 @@ void FetchLoop::advance() {
   reconsider();
   do {
     while (const auto age = admission_.next(clock_.now())) launch(*orders_.at(*age));
-  } while (make_room());
-  hedge_late();
+  } while (make_room() || hedge_late());
   hosts_.forget_idle(kMostHosts, clock_.now());
 }
 

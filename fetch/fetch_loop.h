@@ -16,6 +16,7 @@
 #include <set>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "fetch/accept.h"
 #include "fetch/admission.h"
@@ -92,6 +93,7 @@ class FetchLoop {
   const Url& expected_target(const Order& order, const Url& url) const;
   bool ailing(const Host& host) const noexcept;
   Prospect prospect(const Order& order, std::size_t source) const;
+  std::vector<Prospect> prospects(const Order& order) const;
   std::optional<Choice> choose_source(const Order& order) const;
   void turn_to(Order& order, std::size_t source);
   Next next_step(const Order& order) const;
@@ -115,10 +117,19 @@ class FetchLoop {
   bool yields(const Attempt& attempt) const noexcept;
   bool make_room();
 
-  // A second request for an answer that is late (fetch_hedge.cc).
+  // A second request for an answer that is late, or a body that is slow (fetch_hedge.cc).
+  static TimePoint look_end(const Attempt& attempt);
   static TimePoint late_at(const Attempt& attempt);
-  void hedge_late();
+  bool hedge_late();
+  bool help_if_slow(Attempt& attempt);
+  void begin_look(Attempt& attempt) const noexcept;
+  static std::uint64_t brought(const Attempt& attempt) noexcept;
+  bool slow(const Attempt& attempt) const noexcept;
+  Duration time_left(const Attempt& attempt) const noexcept;
+  bool host_is_slow(const Attempt& slow) const noexcept;
+  bool move_on(Attempt& slow);
   void start_hedge(Attempt& first);
+  bool outdone(const Attempt& first, const Attempt& hedge, const Slice& slice) const;
   bool on_hedge_head(Attempt& hedge, const ResponseHead& head);
   bool leave_to_hedge(Attempt& first, const Trouble& trouble);
   bool another_is_ready(const Order& order) const;
@@ -193,7 +204,7 @@ class FetchLoop {
   std::deque<OrderId> early_;                   // promoted before they came, oldest first
   std::set<std::pair<TimePoint, Age>> timers_;  // one for each order
   std::list<Attempt> attempts_;
-  TimePoint looked_{};                            // for late answers, last
+  TimePoint looked_{};                            // for what is late, last
   std::map<const Host*, std::set<Age>> patient_;  // wait for a connection that is there already
 
   std::uint64_t requests_ = 0, reused_ = 0, retries_ = 0, errors_ = 0, followed_ = 0, bytes_ = 0;

@@ -98,6 +98,9 @@ class FetchLoop::Attempt final : public Exchange {
   bool body(std::span<const std::byte> bytes) override { return loop.on_body(*this, bytes); }
   void end(const ExchangeEnd& end) override { loop.on_end(*this, end); }
 
+  // Of an accepted body whose order still wants it: what is to come of the range.
+  std::uint64_t left() const noexcept { return slice->skip + slice->length - received; }
+
   FetchLoop& loop;
   Order* order;             // null: drains, or hedges
   Order* hedges = nullptr;  // the second one for this order, until it is the only one
@@ -122,6 +125,8 @@ class FetchLoop::Attempt final : public Exchange {
   TimePoint accepted{};                  // when the head was
   TimePoint window{};                    // in which the speed is measured
   std::uint64_t window_start = 0;
+  TimePoint look{};  // the same, to tell whether the host has given a connection more
+  std::uint64_t look_start = 0;
 
   std::uint64_t drain_left = 0;
   TimePoint drain_until{};

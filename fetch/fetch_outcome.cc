@@ -137,6 +137,8 @@ void FetchLoop::mismatched(Order& order, const Version& seen, int status) {
 // The answer was accepted and complete; the server may have cut the range short.
 void FetchLoop::part_done(Order& order, const Attempt& attempt) {
   attempt.host.health.transferred(attempt.received, clock_.now() - attempt.accepted);
+  attempt.host.hedging.brought(attempt.received,
+                               attempt.first_byte + (attempt.progressed - attempt.accepted));
   if (attempt.received >= kRateBytes) {
     const Duration took = attempt.progressed - attempt.accepted;
     attempt.host.pace->note_body(attempt.received, took, attempt.reused, attempt.progressed);

@@ -63,11 +63,15 @@ Prospect FetchLoop::prospect(const Order& order, std::size_t index) const {
   return prospect;
 }
 
+std::vector<Prospect> FetchLoop::prospects(const Order& order) const {
+  std::vector<Prospect> all;
+  all.reserve(order.sources.size());
+  for (std::size_t i = 0; i < order.sources.size(); ++i) all.push_back(prospect(order, i));
+  return all;
+}
+
 std::optional<Choice> FetchLoop::choose_source(const Order& order) const {
-  std::vector<Prospect> prospects;
-  prospects.reserve(order.sources.size());
-  for (std::size_t i = 0; i < order.sources.size(); ++i) prospects.push_back(prospect(order, i));
-  return choose(prospects, clock_.now());
+  return choose(prospects(order), clock_.now());
 }
 
 // Points the order at a source, as if it had never been redirected from there.

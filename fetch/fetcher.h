@@ -89,7 +89,7 @@ struct FetchStatus {
   unsigned orders_running = 0, orders_queued = 0;
   std::uint64_t connections_opened = 0, connections_reused = 0;
   std::uint64_t requests = 0, retries = 0, errors = 0, redirects = 0;
-  std::uint64_t hedges = 0, hedges_won = 0;  // second requests for late answers; the faster ones
+  std::uint64_t hedges = 0, hedges_won = 0;  // second requests, and those taken instead
   std::uint64_t mirror_switches = 0;         // orders that went on at another source
   std::uint64_t bytes_received = 0;          // body bytes handed to sinks
   std::uint64_t network_changes = 0;         // after which connections were made anew

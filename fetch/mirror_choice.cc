@@ -49,6 +49,16 @@ std::optional<Choice> choose(std::span<const Prospect> prospects, TimePoint now)
   return Choice{place(*best), now};
 }
 
+std::optional<std::size_t> much_sooner(std::span<const Prospect> prospects, Duration left,
+                                       TimePoint now) noexcept {
+  const auto better = std::ranges::find_if(prospects, [&](const Prospect& each) {
+    return !each.out && each.ready <= now && trouble(each) == trouble({}) && each.expected &&
+           much_slower(left, *each.expected);
+  });
+  if (better == prospects.end()) return std::nullopt;
+  return static_cast<std::size_t>(better - prospects.begin());
+}
+
 bool worth_comparing(std::optional<Duration> expected) noexcept {
   return expected && much_slower(*expected, Duration::zero());
 }

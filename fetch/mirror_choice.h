@@ -33,6 +33,11 @@ struct Choice {
 // `prospects`: preferred first.
 std::optional<Choice> choose(std::span<const Prospect> prospects, TimePoint now) noexcept;
 
+// Which source would bring much sooner what takes `left` where it is?  Only of those with which
+// nothing went wrong and whose speed is known.
+std::optional<std::size_t> much_sooner(std::span<const Prospect> prospects, Duration left,
+                                       TimePoint now) noexcept;
+
 // Could another source be so much faster than this one that it would be chosen?
 bool worth_comparing(std::optional<Duration> expected) noexcept;
 

@@ -175,8 +175,8 @@ std::string to_text(const Status& status) {
                    "{} changes to a mirror, {} network changes",
                    size(fetch.bytes_received), fetch.requests, fetch.retries, fetch.errors,
                    fetch.redirects, fetch.mirror_switches, fetch.network_changes));
-  line("hedges", fmt::format("{} second requests for late answers, {} answered first", fetch.hedges,
-                             fetch.hedges_won));
+  line("hedges",
+       fmt::format("{} second requests, {} taken instead", fetch.hedges, fetch.hedges_won));
   line("transfers",
        fmt::format("{} running, {} queued", fetch.orders_running, fetch.orders_queued));
   line("connections",

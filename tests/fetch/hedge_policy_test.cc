@@ -67,6 +67,43 @@ TEST(HedgePolicy, AHostForgottenIsTimedAnew) {
   EXPECT_EQ(policy.patience(), Duration(60ms)) << "of the new ones only";
 }
 
+TEST(HedgePolicy, ABodyIsSlowAtATenthOfTheMedianRate) {
+  HedgePolicy policy;
+  for (int i = 1; i <= 99; ++i) policy.brought(i * 1000, 1s);
+  EXPECT_FALSE(policy.slow(5001, 1s));
+  EXPECT_TRUE(policy.slow(5000, 1s));
+  EXPECT_FALSE(policy.slow(5000, 500ms));
+  EXPECT_TRUE(policy.slow(10'000, 2s));
+}
+
+TEST(HedgePolicy, NoBodyIsSlowBeforeFiftyWereTimed) {
+  HedgePolicy policy;
+  for (int i = 0; i < 49; ++i) policy.brought(1000, 1s);
+  EXPECT_FALSE(policy.knows_rate());
+  EXPECT_FALSE(policy.slow(0, 100s));
+  policy.brought(1000, 1s);
+  EXPECT_TRUE(policy.knows_rate());
+  EXPECT_TRUE(policy.slow(0, 100s));
+  policy.forget_times();
+  EXPECT_FALSE(policy.slow(0, 100s));
+}
+
+TEST(HedgePolicy, AHostThatHasBecomeSlowIsNoLongerCalledSo) {
+  HedgePolicy policy;
+  for (int i = 0; i < 100; ++i) policy.brought(1'000'000, 1s);
+  for (int i = 0; i < 49; ++i) policy.brought(1000, 1s);
+  EXPECT_TRUE(policy.slow(1000, 1s));
+  for (int i = 0; i < 2; ++i) policy.brought(1000, 1s);
+  EXPECT_FALSE(policy.slow(1000, 1s));
+}
+
+TEST(HedgePolicy, ABodyInNoTimeIsOneOfTheLargestRate) {
+  HedgePolicy policy;
+  for (int i = 0; i < 50; ++i) policy.brought(1 << 20, 0s);
+  EXPECT_TRUE(policy.slow(400'000'000, 1s));
+  EXPECT_FALSE(policy.slow(500'000'000, 1s));
+}
+
 TEST(HedgePolicy, FiftyRequestsEarnASecondOne) {
   HedgePolicy policy;
   for (int i = 0; i < 49; ++i) policy.sent();

@@ -81,5 +81,23 @@ TEST(MirrorChoice, ComparingIsWorthItOnlyWhereAnotherCouldWin) {
   EXPECT_TRUE(worth_comparing(80ms));
 }
 
+// --------------------------------------------------------------------------- much sooner
+
+TEST(MuchSooner, IsTheFirstThatTakesLessThanHalf) {
+  const std::vector<Prospect> prospects{
+      {.out = true, .expected = 1ms}, {.expected = 600ms}, {.expected = 400ms}, {.expected = 1ms}};
+  EXPECT_EQ(much_sooner(prospects, 1s, kNow), 2u);
+  EXPECT_EQ(much_sooner(prospects, 10ms, kNow), std::nullopt) << "nobody would notice";
+}
+
+TEST(MuchSooner, IsNoneThatHasAFaultOrIsOfUnknownSpeed) {
+  for (const Prospect& other : {Prospect{},
+                                {.ready = kNow + 1ms, .expected = 1ms},
+                                {.failures = 1, .expected = 1ms},
+                                {.ailing = true, .expected = 1ms},
+                                {.doubtful = true, .expected = 1ms}})
+    EXPECT_EQ(much_sooner(std::vector{other}, 1s, kNow), std::nullopt);
+}
+
 }  // namespace
 }  // namespace skimfs::fetch

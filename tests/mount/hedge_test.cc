@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// A server that answers one request late now and then, as programs meet it.
+// A server that answers one request late now and then, or nearly stops in the middle of an answer,
+// as programs meet it.
 #include <fcntl.h>
 
 #include <algorithm>
@@ -59,6 +60,29 @@ TEST_F(Hedges, OneInFiftyThatIsAnsweredTwoSecondsLateIsNotNoticed) {
   const auto fetch = nlohmann::json::parse(mount.status()).at("fetch");
   EXPECT_GE(fetch.at("hedges_won"), 3);  // these numbers may be a moment old
   EXPECT_LE(fetch.at("hedges"), fetch.at("requests").get<int>() / 50);
+  EXPECT_EQ(fetch.at("errors"), 0);
+  std::printf("slowest read: %.0f ms\n", std::chrono::duration<double>(slowest).count() * 1e3);
+}
+
+// S-NET-10
+TEST_F(Hedges, ABodyThatNearlyStandsStillCostsItsReaderASecond) {
+  constexpr std::uint64_t kPart = 128 * 1024, kParts = kPages * kPage / kPart;
+  const Mount mount(Manifest(server_.base()).file("/f", kPages * kPage));
+  Clock::duration slowest{};
+  std::vector<std::uint64_t> parts(kParts);
+  std::iota(parts.begin(), parts.end(), std::uint64_t{0});
+  std::shuffle(parts.begin(), parts.end(), std::mt19937_64(1));
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    if (i == 100) server_.fault({.drip_from = 40'000, .drip_every = 1ms}, 1);
+    const auto begin = Clock::now();
+    const ReadResult got = read_at(mount / "f", parts[i] * kPart, kPart, O_DIRECT);
+    slowest = std::max(slowest, Clock::now() - begin);
+    ASSERT_EQ(got.bytes.size(), kPart);
+    EXPECT_TRUE(origin_.body("/f").matches(parts[i] * kPart, kPart, got.bytes)) << parts[i];
+  }
+  EXPECT_LT(slowest, 2500ms) << "15 s until it counts as stuck";
+  const auto fetch = nlohmann::json::parse(mount.status()).at("fetch");
+  EXPECT_EQ(fetch.at("hedges_won"), 1);
   EXPECT_EQ(fetch.at("errors"), 0);
   std::printf("slowest read: %.0f ms\n", std::chrono::duration<double>(slowest).count() * 1e3);
 }

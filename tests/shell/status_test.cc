@@ -94,7 +94,7 @@ TEST(Status, TextNamesUnitsAndShares) {
   EXPECT_THAT(
       text, HasSubstr("breaker open, opened 3 times; 7 repetitions left; 8 pauses, 2000 ms to go"));
   EXPECT_THAT(text, HasSubstr("6 network changes"));
-  EXPECT_THAT(text, HasSubstr("12 second requests for late answers, 11 answered first"));
+  EXPECT_THAT(text, HasSubstr("12 second requests, 11 taken instead"));
 }
 
 TEST(Status, TheLogGetsItInOneLine) {
