@@ -185,6 +185,13 @@ bool FetchLoop::on_hedge_head(Attempt& hedge, const ResponseHead& head) {
   return true;
 }
 
+// Has the hedge been out for no longer than an answer may take?
+bool FetchLoop::promising(const Order& order) const {
+  if (!order.hedge) return false;
+  const auto patience = order.host->hedging.patience();
+  return patience && clock_.now() - order.hedge->progressed < *patience;
+}
+
 // The first one is over before its answer, or its body.  True: the hedge is still out and goes on
 // in its place.  Another source that can be asked at once is asked instead.
 bool FetchLoop::leave_to_hedge(Attempt& first, const Trouble& trouble) {

@@ -131,6 +131,7 @@ class FetchLoop {
   void start_hedge(Attempt& first);
   bool outdone(const Attempt& first, const Attempt& hedge, const Slice& slice) const;
   bool on_hedge_head(Attempt& hedge, const ResponseHead& head);
+  bool promising(const Order& order) const;
   bool leave_to_hedge(Attempt& first, const Trouble& trouble);
   bool another_is_ready(const Order& order) const;
   void succeed(Attempt& hedge) noexcept;

@@ -73,7 +73,6 @@ void FetchLoop::watch(Order& order) {
     again = std::min(again, order.patience);
   }
   if (!what) return set_timer(order, again);
-  detach(attempt);
   Trouble trouble{.error = Errc::timed_out,
                   .what = what,
                   .kind = Trouble::Kind::transient,
@@ -83,6 +82,8 @@ void FetchLoop::watch(Order& order) {
   // Slow is not dead, and neither is who was cut off by our own move.
   if (!blameless && trouble.what != std::string_view("slow")) host_failed(attempt);
   judge(attempt, trouble);
+  if (promising(order) && leave_to_hedge(attempt, trouble)) return;
+  detach(attempt);
   abort(attempt);
   failed(order, trouble, 0, {});
 }

@@ -411,6 +411,28 @@ TEST_F(Hedge, SilenceEndsBothAndIsHeldAgainstTheHostOnce) {
   EXPECT_EQ(hosts.at("one:80").breaker().failures(), 1u);
 }
 
+TEST_F(Hedge, ItsSilenceLeavesTheReadToAHedgeThatWasSentJustBefore) {
+  time_answers(50);
+  first = transport.count();
+  const auto sink = want(10, 19, Priority::window, "http://one/file", false, 7);
+  transport.connect(first);
+  pass(15s - 20ms);
+  loop.promote(7);
+  loop.advance();
+  hedge = first + 1;
+  ASSERT_TRUE(hedged());
+  transport.connect(hedge);
+  pass(20ms);
+  EXPECT_TRUE(transport.sent[first].aborted);
+  EXPECT_TRUE(observer.saw("first_byte_timeout"));
+  EXPECT_EQ(hosts.at("one:80").breaker().failures(), 1u);
+  finish(hedge);
+  EXPECT_EQ(sink->bytes, text(10, 19));
+  EXPECT_EQ(sink->outcome(), std::error_code());
+  EXPECT_EQ(transport.count(), hedge + 1);
+  EXPECT_EQ(loop.status().retries, 0u);
+}
+
 TEST_F(Hedge, AnswersThatTheHedgesBringLeaveTheBreakerAlone) {
   time_answers(200);
   for (int i = 0; i < 3; ++i) {
