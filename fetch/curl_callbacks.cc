@@ -145,9 +145,10 @@ curl_socket_t CurlTransport::Engine::on_open(void* opaque, curlsocktype,
       (beside && engine.sockets_.full(slot.host_port)))
     return CURL_SOCKET_BAD;
   // For libcurl all hosts have one cap; where this one's is lower, its idle connections give way.
-  engine.sockets_.make_way(slot.host_port);
-  const int fd = ::socket(address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK,
-                          address->protocol);
+  int fd = -1;
+  if (engine.sockets_.make_way(slot.host_port))
+    fd = ::socket(address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK,
+                  address->protocol);
   if (fd < 0) {
     if (is_shortage(errno)) slot.verdict = Fault::local;  // no word about the server
     return CURL_SOCKET_BAD;

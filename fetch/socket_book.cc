@@ -3,7 +3,9 @@
 // See socket_book.h.
 #include "fetch/socket_book.h"
 
+#include <fcntl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -36,14 +38,19 @@ void SocketBook::end_idle() const noexcept {
     if (!entry.running) ::shutdown(socket, SHUT_RDWR);
 }
 
-void SocketBook::make_way(const std::string& host_port) noexcept {
-  if (!full(host_port)) return;
+bool SocketBook::make_way(const std::string& host_port) noexcept {
+  if (!full(host_port)) return true;
   const auto idle = std::ranges::find_if(sockets_, [&](const auto& socket) {
     return !socket.second.running && socket.second.host_port == host_port;
   });
-  if (idle == sockets_.end()) return;
-  ::shutdown(idle->first, SHUT_RDWR);
-  closed(idle->first);
+  if (idle == sockets_.end()) return true;
+  const int dead = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (dead < 0) return false;
+  // Who holds the descriptor cannot be told to close it now, and shut down it would stay a socket.
+  const bool replaced = ::dup3(dead, idle->first, O_CLOEXEC) >= 0;
+  ::close(dead);
+  if (replaced) closed(idle->first);
+  return replaced;
 }
 
 }  // namespace skimfs::fetch

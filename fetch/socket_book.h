@@ -2,7 +2,7 @@
 //
 // Which sockets are open, for whom, and whether a transfer runs on them.
 //
-// Closes none: that is the transport's.  The lane's thread only.
+// Gives no descriptor back: that is the transport's.  The lane's thread only.
 #pragma once
 
 #include <cstddef>
@@ -29,8 +29,9 @@ class SocketBook {
 
   // Ends the connections no transfer runs on, so that whoever holds them sees that they are dead.
   void end_idle() const noexcept;
-  // The same, where the host has all it may have, for one of them, which no longer counts.
-  void make_way(const std::string& host_port) noexcept;
+  // Where the host has all it may have, closes one of them, which no longer counts: its descriptor
+  // then leads to a socket that looks dead.  False: errno says why it cannot be.
+  bool make_way(const std::string& host_port) noexcept;
   // Another socket to the host is one too many.
   bool full(const std::string& host_port) const noexcept {
     return open_to(host_port) >= watch_.most(host_port);
