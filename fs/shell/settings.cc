@@ -154,6 +154,11 @@ fetch::FetchLimits fetch_limits(const Options& options, const MemoryPlan& plan,
   limits.connections = plan.connections;
   limits.connections_per_host = std::min(options.connections_per_host, plan.connections);
   limits.lanes = std::min(options.lanes, limits.connections_per_host);
+  if (limits.lanes < options.lanes)
+    log::event(log::Level::warning, "lanes", "",
+               "lanes=" + std::to_string(options.lanes) +
+                   " act=lower:" + std::to_string(limits.lanes) + " why=\"at most " +
+                   std::to_string(limits.connections) + " connections\"");
   limits.receive_buffer = plan.receive_buffer;
   limits.idle_timeout = options.idle_timeout;
   limits.order_timeout = options.timeout;
