@@ -8,6 +8,7 @@
 
 #include "fetch/lane.h"
 #include "fetch/merged_status.h"
+#include "fetch/order_lanes.h"
 #include "fetch/sharding.h"
 #include "fetch/url.h"
 
@@ -23,9 +24,11 @@ std::string preferred_host(const Object& object) {
 }  // namespace
 
 Fetcher::Fetcher(FetchLimits limits, const Clock& clock, FetchObserver& observer,
-                 const NetSources& networks) {
+                 const NetSources& networks)
+    : orders_(std::make_unique<OrderLanes>()) {
   const unsigned lanes = limits.lanes, connections = limits.connections;
-  assert(lanes >= 1 && lanes <= connections && lanes <= limits.connections_per_host);
+  assert(lanes >= 1 && lanes <= OrderLanes::kMostLanes && lanes <= connections &&
+         lanes <= limits.connections_per_host);
   for (unsigned lane = 0; lane < lanes; ++lane) {
     const HostCaps caps(lane, lanes, connections, limits.connections_per_host);
     FetchLimits part = limits;
@@ -38,34 +41,38 @@ Fetcher::Fetcher(FetchLimits limits, const Clock& clock, FetchObserver& observer
 // A lane may still post to another: all end before the first one goes.
 Fetcher::~Fetcher() { stop(); }
 
-Lane& Fetcher::lane_of(std::string_view host_port) noexcept {
-  return *lanes_[home_lane(host_port, static_cast<unsigned>(lanes_.size()))];
+unsigned Fetcher::lane_of(std::string_view host_port) const noexcept {
+  return home_lane(host_port, static_cast<unsigned>(lanes_.size()));
 }
 
-Lane& Fetcher::lane_of(const Object& object) {
-  return lanes_.size() == 1 ? *lanes_.front() : lane_of(preferred_host(object));
+unsigned Fetcher::lane_of(const Object& object) const {
+  return lanes_.size() == 1 ? 0 : lane_of(preferred_host(object));
 }
 
 OrderId Fetcher::new_id() noexcept { return next_id_.fetch_add(1, std::memory_order_relaxed); }
 
 void Fetcher::fetch(RangeOrder order) {
-  Lane& lane = lane_of(*order.object);
-  lane.post(std::move(order));
+  const unsigned lane = lane_of(*order.object);
+  if (orders_->note(order.id, lane)) order.priority = Priority::demand;
+  lanes_[lane]->post(std::move(order));
 }
 
 void Fetcher::probe(ProbeOrder order) {
-  Lane& lane = lane_of(*order.object);
-  lane.post(std::move(order));
+  const unsigned lane = lane_of(*order.object);
+  lanes_[lane]->post(std::move(order));
 }
 
 // The orders of one id may be at several hosts.
 void Fetcher::promote(OrderId id) noexcept {
-  for (const auto& lane : lanes_) lane->post(Lane::Promotion{id});
+  if (id == 0) return;
+  const unsigned told = orders_->promote(id);
+  for (unsigned lane = 0; lane < lanes_.size(); ++lane)
+    if (told >> lane & 1) lanes_[lane]->post(Lane::Promotion{id});
 }
 
 std::shared_ptr<Pace> Fetcher::pace(const Object& object) {
   const std::string host = preferred_host(object);
-  return lane_of(host).pace(host);
+  return lanes_[lane_of(host)]->pace(host);
 }
 
 void Fetcher::stop() noexcept {

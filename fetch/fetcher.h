@@ -133,6 +133,7 @@ struct Fetching {
 };
 
 class Lane;
+class OrderLanes;
 using NetSources = std::function<std::unique_ptr<NetSource>()>;
 
 class Fetcher final : public Fetching {
@@ -157,10 +158,11 @@ class Fetcher final : public Fetching {
   FetchStatus status() const;
 
  private:
-  Lane& lane_of(std::string_view host_port) noexcept;
-  Lane& lane_of(const Object& object);
+  unsigned lane_of(std::string_view host_port) const noexcept;
+  unsigned lane_of(const Object& object) const;
 
   std::atomic<OrderId> next_id_{1};
+  const std::unique_ptr<OrderLanes> orders_;
   std::vector<std::unique_ptr<Lane>> lanes_;
 };
 
