@@ -116,22 +116,9 @@ class Builder {
   const uid_t also_;
 };
 
-class Unknown final : public fetch::Profile {
- public:
-  explicit Unknown(std::string_view name) : name_(name) {}
-  const std::string& name() const noexcept override { return name_; }
-  bool known() const override { return false; }
-  std::optional<std::shared_ptr<const fetch::Credential>> credential(
-      const fetch::Url&) const override {
-    return std::nullopt;
-  }
-
- private:
-  const std::string name_;
-};
-
 }  // namespace
 
+// Covers nothing while no file states it.
 class Profiles::Known final : public fetch::Profile {
  public:
   explicit Known(std::string name) : name_(std::move(name)) {}
@@ -169,16 +156,27 @@ struct Profiles::State {
   std::map<std::string, std::shared_ptr<Known>, std::less<>> known;  // guarded by mutex
   std::vector<FileStamp> files;                                      // of refresh()
 
-  void become(Read read) {
-    files = std::move(read.files);
+  std::shared_ptr<Known> find(std::string_view name) {
     const std::lock_guard lock(mutex);
-    for (auto& [name, profile] : known)
-      if (!read.profiles.contains(name)) profile->become({});  // it covers nothing any more
-    for (auto& [name, snapshot] : read.profiles) {
-      auto& profile = known[name];
-      if (!profile) profile = std::make_shared<Known>(name);
-      profile->become(std::move(snapshot));
+    const auto found = known.find(name);
+    if (found != known.end()) return found->second;
+    return known.emplace(name, std::make_shared<Known>(std::string(name))).first->second;
+  }
+
+  std::vector<std::shared_ptr<Known>> all() {
+    const std::lock_guard lock(mutex);
+    std::vector<std::shared_ptr<Known>> profiles;
+    for (const auto& [name, profile] : known) profiles.push_back(profile);
+    return profiles;
+  }
+
+  void become(Read read) {
+    for (const auto& [name, snapshot] : read.profiles) find(name);
+    for (const auto& profile : all()) {
+      const auto now = read.profiles.find(profile->name());
+      profile->become(now == read.profiles.end() ? Snapshot{} : std::move(now->second));
     }
+    files = std::move(read.files);
   }
 };
 
@@ -208,16 +206,10 @@ Profiles::Read Profiles::read(const std::string& path, uid_t also) {
 }
 
 std::shared_ptr<const fetch::Profile> Profiles::find(std::string_view name) const {
-  const std::lock_guard lock(state_->mutex);
-  const auto found = state_->known.find(name);
-  if (found != state_->known.end()) return found->second;
-  return std::make_shared<Unknown>(name);
+  return state_->find(name);
 }
 
-bool Profiles::knows(std::string_view name) const {
-  const std::lock_guard lock(state_->mutex);
-  return state_->known.contains(name);
-}
+bool Profiles::knows(std::string_view name) const { return find(name)->known(); }
 
 std::string Profiles::refresh() {
   if (path_.empty()) return {};

@@ -24,7 +24,8 @@ class Profiles {
   explicit Profiles(std::string path, uid_t also = 0);
   ~Profiles();
 
-  // Any thread.  Never null: a name that is not known covers no server.
+  // Any thread.  Never null, and always the same of one name: it covers no server while no file
+  // states it.
   std::shared_ptr<const fetch::Profile> find(std::string_view name) const;
   // Any thread.
   bool knows(std::string_view name) const;

@@ -94,6 +94,16 @@ TEST_F(ProfileFiles, AreReadAgainWhenTheyChange) {
 }
 
 // S-SEC-3
+TEST_F(ProfileFiles, ThatComeLaterAreThoseThatWereAskedFor) {
+  Profiles profiles(conf("header = X: y\n"));
+  const auto early = profiles.find("q");
+  folder.replace("auth.conf", "[q]\nmatch = https://h/\nheader = X: z\n");
+  EXPECT_EQ(profiles.refresh(), "");
+  EXPECT_TRUE(early->known());
+  EXPECT_EQ(of(*early).headers, Headers{"X: z"});
+}
+
+// S-SEC-3
 TEST_F(ProfileFiles, KeepWhatTheyHadWhereSomethingIsWrongAndSaySoOnce) {
   folder.write("t", "one");
   Profiles profiles(conf("bearer_file = t\n"));
