@@ -4,6 +4,7 @@
 #include "fs/in_order_check.h"
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
 namespace skimfs::fs {
@@ -21,8 +22,17 @@ InOrderCheck::InOrderCheck(Digest wanted, std::uint64_t size)
     : wanted_(std::move(wanted)), size_(size), hasher_(wanted_.algorithm) {}
 
 InOrderCheck::Verdict InOrderCheck::passing(const ReadView& view, const Recall& recall) {
+  if (!note(view.bytes)) return Verdict::open;
+  try {
+    return add_all(view, recall);
+  } catch (const std::bad_alloc&) {
+    stop_adding();  // what has passed waits for the next
+    throw;
+  }
+}
+
+InOrderCheck::Verdict InOrderCheck::add_all(const ReadView& view, const Recall& recall) {
   Verdict verdict = Verdict::open;
-  if (!note(view.bytes)) return verdict;
   while (const auto bytes = next(view.bytes)) {
     const bool at_hand = bytes->offset >= view.bytes.offset && bytes->end() <= view.bytes.end();
     const auto recalled = at_hand ? std::nullopt : recall(*bytes);
@@ -47,6 +57,11 @@ bool InOrderCheck::note(Extent bytes) {
   passed_.add(bytes);
   latest_[std::exchange(oldest_, (oldest_ + 1) % latest_.size())] = bytes;
   return !std::exchange(adding_, true);
+}
+
+void InOrderCheck::stop_adding() noexcept {
+  const std::lock_guard lock(mutex_);
+  adding_ = false;
 }
 
 std::optional<Extent> InOrderCheck::next(Extent at_hand) {

@@ -31,10 +31,13 @@ class InOrderCheck {
   InOrderCheck(Digest wanted, std::uint64_t size);
 
   // `view`: about to be delivered.  `right`, `wrong`: this call has added the file's last byte.
+  // Throws std::bad_alloc, as `recall` may; the next call goes on where this one ended.
   Verdict passing(const ReadView& view, const Recall& recall);
 
  private:
   bool note(cache::Extent bytes);  // true: the caller adds
+  Verdict add_all(const ReadView& view, const Recall& recall);
+  void stop_adding() noexcept;
   std::optional<cache::Extent> next(cache::Extent at_hand);
   void add(const ReadView& view, cache::Extent bytes) noexcept;
   Verdict added(cache::Extent bytes) noexcept;
