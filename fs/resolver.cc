@@ -3,6 +3,7 @@
 // See resolver.h.
 #include "fs/resolver.h"
 
+#include <new>
 #include <utility>
 
 #include "fetch/accept.h"
@@ -77,11 +78,23 @@ void Resolver::ask(Aim aim, Inode inode, Then then) {
   send(aim, inode, std::nullopt);
 }
 
+// Whoever asks while somebody waits joins that probe: so either there is one, or nobody waits.
 void Resolver::send(Aim aim, Inode inode, std::optional<Word> first_answer) {
+  std::optional<std::error_code> known;
+  try {
+    known = probe(aim, inode, std::move(first_answer));
+  } catch (const std::bad_alloc&) {
+    known = std::make_error_code(std::errc::not_enough_memory);
+  }
+  if (known) settle(aim, inode, *known);
+}
+
+std::optional<std::error_code> Resolver::probe(Aim aim, Inode inode,
+                                               std::optional<Word> first_answer) {
   const auto content = files_.content(number_of(inode));
-  if (!content) return settle(aim, inode, content.error());
+  if (!content) return content.error();
   // A reload has made it something of which all is known.
-  if (content->parts.empty() || content->parts.front().urls.empty()) return settle(aim, inode, {});
+  if (content->parts.empty() || content->parts.front().urls.empty()) return std::error_code{};
   const manifest::Part& part = content->parts.front();
   auto object = std::make_shared<fetch::Object>(fetch::Object{part.urls, files_.profile(*content)});
   auto room = aim == Aim::size ? beginnings_.reserve(group_of(part.urls))
@@ -103,6 +116,7 @@ void Resolver::send(Aim aim, Inode inode, std::optional<Word> first_answer) {
        .sink = std::make_shared<Probe>(std::move(room), take, done),
        .bytes = bytes,
        .timeout = aim == Aim::revalidate ? kRevalidationTime : std::chrono::seconds::max()});
+  return std::nullopt;
 }
 
 // The size is known from here on, before those who wait for it hear of it: who reads then finds the

@@ -344,6 +344,17 @@ TEST_F(Reading, ASizeFromAnAnswerThatContradictsTheManifestIsNotBelieved) {
   EXPECT_FALSE(filesystem->try_lookup(1, "tagged"));
 }
 
+// Once all who asked later waited for a probe that nobody had made.
+TEST_F(Reading, ASizeThatCouldNotBeAskedForIsAskedForAnew) {
+  const auto answer = std::make_shared<FakeAnswer>();
+  fetching.out_of_memory = true;
+  filesystem->lookup(1, "unknown", answer);
+  EXPECT_EQ(answer->error, std::errc::not_enough_memory);
+  fetching.out_of_memory = false;
+  filesystem->lookup(1, "unknown", std::make_shared<FakeAnswer>());
+  EXPECT_EQ(fetching.probes.size(), 1u);
+}
+
 TEST_F(Reading, TroubleWithASizeIsNotRemembered) {
   filesystem->lookup(1, "unknown", std::make_shared<FakeAnswer>());
   fetching.probes[0].sink->finish(Errc::unreachable, {}, 0);

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <new>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -46,7 +47,10 @@ class FakeFetching final : public fetch::Fetching {
     ranges_asked.push_back(order.range);
     orders.push_back({std::move(order)});
   }
-  void probe(fetch::ProbeOrder order) override { probes.push_back(std::move(order)); }
+  void probe(fetch::ProbeOrder order) override {
+    if (out_of_memory) throw std::bad_alloc();
+    probes.push_back(std::move(order));
+  }
   void promote(fetch::OrderId id) noexcept override { promoted.push_back(id); }
   std::shared_ptr<fetch::Pace> pace(const fetch::Object& object) override {
     return paces.at(fetch::Url::parse(object.urls.front()).value().host_port());
@@ -135,6 +139,7 @@ class FakeFetching final : public fetch::Fetching {
   std::vector<fetch::ProbeOrder> probes;
   std::vector<fetch::ByteRange> ranges_asked;
   std::vector<fetch::OrderId> promoted;
+  bool out_of_memory = false;  // for another probe
   unsigned server_version = 1;
   std::size_t server_source = 0;                                     // who answers
   std::unordered_map<std::string, std::vector<std::byte>> contents;  // by URL
