@@ -95,14 +95,14 @@ class Files {
   // The version of `inode` has ended: the file gets a new inode.  false: it has one already.
   bool supersede(Inode inode);
 
-  // From here on the names are those of `succession`, which was made from names().  Files that it
-  // keeps keep all that is known of them; handles on the others go on with what they have.  One
-  // caller at a time.
   // Which inodes are not what they were.
   struct Replaced {
     std::vector<Inode> attributes;  // nothing but: files that ended, whatever shows others now
     std::vector<Inode> contents;  // too: directories whose list changed, those and links that ended
   };
+  // From here on the names are those of `succession`, which was made from names().  Files that it
+  // keeps keep all that is known of them; handles on the others go on with what they have.  One
+  // caller at a time.
   std::shared_ptr<const Replaced> replace(const Succession& succession);
 
  private:

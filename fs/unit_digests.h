@@ -38,7 +38,6 @@ class UnitCheck {
  public:
   explicit UnitCheck(std::shared_ptr<const UnitDigests> wanted);
 
-  const UnitDigests& wanted() const noexcept { return *wanted_; }
   void add(std::span<const std::byte> bytes) noexcept { hasher_.add(bytes); }
   bool right(const cache::Extent& unit) noexcept;  // then begins the next
   void restart() noexcept { hasher_.restart(); }
