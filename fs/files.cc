@@ -147,55 +147,106 @@ fetch::Result<std::shared_ptr<RemoteFile>> Files::open(
   if (const auto why = fault(*names_)) return tl::unexpected(why);
   if (!attributes)
     return tl::unexpected(std::make_error_code(std::errc::resource_unavailable_try_again));
-  Slot& present = slots_[number];
-  if (!present.integrity) present.integrity = plan(inode, content, who, attributes->size);
+  let_rest();
+  Version& present = wake(number, slots_[number], content, who, attributes->size);
   if (auto file = present.file.lock()) return file;
-  if (!present.pin) present.pin = std::make_shared<VersionPin>(stated(content, attributes->size));
-  // Not make_shared: the slot's weak reference would keep the memory of the whole file.
+  stay_awake(number, present);
+  // Not make_shared: the weak reference would keep the memory of the whole file.
   std::shared_ptr<RemoteFile> file = std::make_unique<RemoteFile>(
       inode, attributes->size, std::move(content), who, present.pin, present.integrity);
   present.file = file;
   return file;
 }
 
+Files::Version& Files::wake(FileNumber number, Slot& slot, const manifest::Content& content,
+                            const std::shared_ptr<const fetch::Profile>& who, std::uint64_t size) {
+  if (slot.version) return *slot.version;
+  auto version = std::make_unique<Version>();
+  auto stated = this->stated(content, size);
+  version->pin = slot.learned ? std::make_shared<VersionPin>(std::move(stated), *slot.learned)
+                              : std::make_shared<VersionPin>(std::move(stated));
+  version->integrity = plan(inode_of(number, slot.generation), content, who, size, slot.found);
+  slot.version = std::move(version);
+  slot.learned.reset();
+  return *slot.version;
+}
+
+void Files::stay_awake(FileNumber number, Version& version) {
+  if (version.awake) return;
+  awake_.push_back(number);
+  version.awake = true;
+}
+
+// Two are looked at for each that comes: so of those that could rest there are never many more than
+// of those that cannot.
+void Files::let_rest() noexcept {
+  for (int looks = 0; looks < 2 && !awake_.empty(); ++looks) {
+    hand_ = (hand_ + 1) % awake_.size();
+    const auto found = slots_.find(awake_[hand_]);
+    Version* const version = found == slots_.end() ? nullptr : found->second.version.get();
+    if (version && version->pin.use_count() > 1) continue;  // a RemoteFile's, too
+    if (version && !rest(found->second)) version->awake = false;
+    if (found != slots_.end() && is_blank(found->second)) slots_.erase(found);
+    awake_[hand_] = awake_.back();
+    awake_.pop_back();
+  }
+}
+
+// false: it goes on as it is.
+bool Files::rest(Slot& slot) {
+  const Version& version = *slot.version;
+  const auto found = version.integrity ? version.integrity->found() : Integrity::Found{};
+  if (!found) return false;
+  if (!version.pin->adds_nothing()) {
+    auto learned = version.pin->learned_alone();
+    if (!learned) return false;
+    slot.learned = std::make_unique<const VersionPin::Learned>(*std::move(learned));
+  }
+  slot.found = *found;
+  slot.version.reset();
+  return true;
+}
+
+bool Files::is_blank(const Slot& slot) noexcept {
+  return slot.generation == 0 && !slot.version && !slot.learned && !slot.size && !slot.failure &&
+         !slot.last_error && slot.found == Integrity::Found{};
+}
+
+std::size_t Files::remembered() const {
+  const std::lock_guard lock(mutex_);
+  return slots_.size();
+}
+
 std::shared_ptr<Integrity> Files::plan(Inode inode, const manifest::Content& content,
                                        const std::shared_ptr<const fetch::Profile>& who,
-                                       std::uint64_t size) const {
+                                       std::uint64_t size, Integrity::Found found) const {
   if (size == 0 || (content.digests.empty() && content.pieces.empty())) return nullptr;
   Verification plan = plan_verification(content, size, verify_);
   if (plan.how == Verification::How::nothing && plan.refusal.empty()) return nullptr;
   auto list = plan.list ? RemoteFile::list_of(inode, *plan.list, who, verify_) : nullptr;
-  return std::make_shared<Integrity>(std::move(plan), size, std::move(list));
-}
-
-std::shared_ptr<Integrity> Files::integrity(Inode inode) const {
-  const std::lock_guard lock(mutex_);
-  const Slot* known = slot(number_of(inode));
-  return known && known->generation == generation_of(inode) ? known->integrity : nullptr;
-}
-
-std::shared_ptr<VersionPin> Files::pin(Inode inode) const {
-  const std::lock_guard lock(mutex_);
-  const Slot* known = slot(number_of(inode));
-  return known && known->generation == generation_of(inode) ? known->pin : nullptr;
+  return std::make_shared<Integrity>(std::move(plan), size, std::move(list), found);
 }
 
 bool Files::probed(FileNumber number, std::size_t source, const fetch::Version& seen,
                    fetch::TimePoint now) {
   const auto content = this->content(number);
   if (!content) return false;
-  auto pin = std::make_shared<VersionPin>(stated(*content, seen.total));
+  const auto who = profile(*content);
+  const auto pin = std::make_shared<VersionPin>(stated(*content, seen.total));
   if (!pin->learn(0, source, seen, now)) return false;
   const std::lock_guard lock(mutex_);
+  let_rest();
   Slot* const slot = grow(number);
   if (!slot) return false;
   slot->failure = {};
-  if (slot->size || !seen.total) return true;
+  if (slot->size || slot->version || !seen.total) return true;
   slot->size = seen.total;
   slot->unused_probe = true;
   if (seen.last_modified && sane(*seen.last_modified))
     slot->mtime = manifest::Time{*seen.last_modified, 0};
-  slot->pin = std::move(pin);
+  Version& version = wake(number, *slot, *content, who, *seen.total);
+  version.pin = pin;
+  stay_awake(number, version);
   return true;
 }
 
@@ -233,10 +284,10 @@ std::error_code Files::last_error(FileNumber number) const {
 
 // Its handles go on: what they show stays.
 void Files::keep_ended(Inode inode, const Slot& slot) {
-  if (slot.file.expired()) return;
+  if (!slot.version || slot.version->file.expired()) return;
   if (const auto row = names_->row(number_of(inode)))
     if (const auto attributes = describe(*names_, *row, &slot))
-      ended_.emplace(inode, std::pair{slot.file, *attributes});
+      ended_.emplace(inode, std::pair{slot.version->file, *attributes});
 }
 
 void Files::forget_ended() noexcept {
@@ -268,8 +319,9 @@ std::shared_ptr<const Files::Replaced> Files::replace(const Succession& successi
   for (const FileNumber number : succession.gone_others) out->contents.push_back(inode(number));
   for (const FileNumber number : succession.restated) out->attributes.push_back(inode(number));
   for (const FileNumber number : succession.lists) out->contents.push_back(inode(number));
-  for (const auto& [number, slot] : slots_)
-    if (const auto file = slot.file.lock()) renew(number, *file, *succession.next);
+  for (const FileNumber number : awake_)
+    if (const Slot* const known = slot(number); known && known->version)
+      if (const auto file = known->version->file.lock()) renew(number, *file, *succession.next);
   for (const FileNumber number : succession.gone) slots_.erase(number);
   for (auto& [number, slot] : slots_) slot.failure = {};  // of a URL that may be another one now
   names_ = succession.next;

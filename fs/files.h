@@ -2,7 +2,8 @@
 //
 // Which inode a name leads to now, and what is known of it beyond the manifest.
 //
-// A file that was never opened or probed costs nothing here.  Any thread; under
+// A file of which no answer has come costs nothing here, one that nobody has open no more than what
+// the answers said.  Any thread; under
 // the lock over the maps only those of a RemoteFile and of the profiles are taken.
 #pragma once
 
@@ -73,10 +74,8 @@ class Files {
   // The present version, for a new handle.  Errors: changed, when `inode` is not it;
   // EAGAIN while the size is not known.
   fetch::Result<std::shared_ptr<RemoteFile>> open(Inode inode);
-  // The version behind a present inode, when it was ever opened or probed.
-  std::shared_ptr<VersionPin> pin(Inode inode) const;
-  // How it is verified, when it was ever opened; null: not at all.
-  std::shared_ptr<Integrity> integrity(Inode inode) const;
+  // Of how many files more is known than the manifest states.
+  std::size_t remembered() const;
 
   // A probe's answer, by this source, for a file without a stated size.  false: it contradicts what
   // is stated, and was not believed.
@@ -106,14 +105,21 @@ class Files {
   std::shared_ptr<const Replaced> replace(const Succession& succession);
 
  private:
+  // A version that was used lately, or of which too much is known for a slot.
+  struct Version {
+    std::shared_ptr<VersionPin> pin;
+    std::shared_ptr<Integrity> integrity;  // null: nothing is verified
+    std::weak_ptr<RemoteFile> file;        // while handles or fills need it
+    bool awake = false;                    // its file is in awake_
+  };
   struct Slot {
     std::uint64_t generation = 0;
-    std::shared_ptr<VersionPin> pin;       // null: nothing learned yet
-    std::shared_ptr<Integrity> integrity;  // null: never opened, or nothing is verified
-    std::optional<std::uint64_t> size;     // bytes, as probed
-    std::optional<manifest::Time> mtime;   // as probed
-    bool unused_probe = false;             // see first_use_of_probe()
-    std::weak_ptr<RemoteFile> file;        // while handles or fills need it
+    std::unique_ptr<Version> version;  // null: these two are all that is known of it
+    std::unique_ptr<const VersionPin::Learned> learned;
+    Integrity::Found found;
+    std::optional<std::uint64_t> size;    // bytes, as probed
+    std::optional<manifest::Time> mtime;  // as probed
+    bool unused_probe = false;            // see first_use_of_probe()
     std::error_code failure;
     fetch::TimePoint failure_until{};
     std::error_code last_error;
@@ -127,6 +133,13 @@ class Files {
   fetch::Result<std::shared_ptr<RemoteFile>> open(Inode inode, manifest::Row row,
                                                   manifest::Content content,
                                                   const std::shared_ptr<const fetch::Profile>& who);
+  // Its version; made, of what is remembered of it, where there is none.
+  Version& wake(FileNumber number, Slot& slot, const manifest::Content& content,
+                const std::shared_ptr<const fetch::Profile>& who, std::uint64_t size);
+  void stay_awake(FileNumber number, Version& version);
+  void let_rest() noexcept;
+  static bool rest(Slot& slot);
+  static bool is_blank(const Slot& slot) noexcept;
   // For the file to be known by; null when no name leads to it.
   Slot* grow(FileNumber number);
   void keep_ended(Inode inode, const Slot& slot);
@@ -134,7 +147,7 @@ class Files {
   void renew(FileNumber number, RemoteFile& file, const Catalogue& next) const;
   std::shared_ptr<Integrity> plan(Inode inode, const manifest::Content& content,
                                   const std::shared_ptr<const fetch::Profile>& who,
-                                  std::uint64_t size) const;
+                                  std::uint64_t size, Integrity::Found found) const;
 
   const Validator validator_;
   const VerifyPolicy verify_;
@@ -142,6 +155,8 @@ class Files {
   mutable std::mutex mutex_;
   std::shared_ptr<const Catalogue> names_;      // guarded by mutex_
   std::unordered_map<FileNumber, Slot> slots_;  // guarded by mutex_
+  std::vector<FileNumber> awake_;               // guarded by mutex_; in use when last looked at
+  std::size_t hand_ = 0;                        // guarded by mutex_; in awake_
   // Versions that ended with handles open.  Guarded by mutex_.
   std::unordered_map<Inode, std::pair<std::weak_ptr<RemoteFile>, Attributes>> ended_;
 };

@@ -362,14 +362,15 @@ Result<std::string> FileSystem::xattr(Inode inode, std::string_view name) const 
   if (!file) return tl::unexpected(code(std::errc::no_message_available));
   XattrSource source{content};
   if (!content.parts.empty()) {  // an empty file has none
-    auto pin = parts_->files.pin(inode);
-    if (!pin) pin = std::make_shared<VersionPin>(parts_->files.stated(content, {}));
-    source.version = pin->known(0);
-    source.mirror = last_url(content, *pin);
+    const auto version = parts_->files.open(inode);
+    const VersionPin stated(parts_->files.stated(content, {}));
+    const VersionPin& pin = version ? (*version)->pin() : stated;
+    source.version = pin.known(0);
+    source.mirror = last_url(content, pin);
+    if (version && (*version)->integrity()) source.verified = (*version)->integrity()->state();
   }
   source.cached = parts_->cache.held(inode);
   if (const auto why = parts_->files.last_error(number)) source.error = why.message();
-  if (const auto integrity = parts_->files.integrity(inode)) source.verified = integrity->state();
   return fs::xattr(source, name);
 }
 
@@ -401,7 +402,8 @@ FileSystemStatus FileSystem::status() const {
           .probes = parts_->resolver.probes(),
           .versions_changed = parts_->changed,
           .bytes_verified = parts_->verified,
-          .digest_mismatches = parts_->mismatches};
+          .digest_mismatches = parts_->mismatches,
+          .files_remembered = parts_->files.remembered()};
 }
 
 }  // namespace skimfs::fs

@@ -65,6 +65,7 @@ struct FileSystemStatus {
   std::uint64_t probes = 0, versions_changed = 0;
   std::uint64_t bytes_verified = 0;     // compared with a digest and found right
   std::uint64_t digest_mismatches = 0;  // and found wrong, each attempt counted
+  std::uint64_t files_remembered = 0;   // of which more is known than the manifest states
 };
 
 class FileSystem {

@@ -11,12 +11,15 @@ namespace skimfs::fs {
 
 using cache::Extent;
 
-Integrity::Integrity(Verification plan, std::uint64_t size, std::shared_ptr<RemoteFile> list)
+Integrity::Integrity(Verification plan, std::uint64_t size, std::shared_ptr<RemoteFile> list,
+                     Found found)
     : plan_(std::move(plan)), size_(size), list_(std::move(list)) {
   if (plan_.how == Verification::How::units && !plan_.list)
     stated_ = std::make_shared<UnitDigests>(plan_.algorithm, plan_.units, 0, plan_.digest);
   if (plan_.how == Verification::How::afterwards)
     in_order_ = std::make_unique<InOrderCheck>(Digest{plan_.algorithm, plan_.digest}, size_);
+  if (found.right) right_.add({0, size_});
+  if (found.wrong) wrong_.add({0, size_});
 }
 
 std::error_code Integrity::refusal() const noexcept {
@@ -56,6 +59,13 @@ Integrity::State Integrity::state() const {
   const std::lock_guard lock(mutex_);
   if (refuted_ || right_.empty()) return State::no;
   return right_.covers({0, size_}) ? State::yes : State::partial;
+}
+
+std::optional<Integrity::Found> Integrity::found() const {
+  if (plan_.how == Verification::How::nothing) return Found{};
+  if (!stated_) return std::nullopt;
+  const std::lock_guard lock(mutex_);
+  return Found{!right_.empty(), !wrong_.empty()};
 }
 
 }  // namespace skimfs::fs

@@ -2,13 +2,14 @@
 //
 // What has become of the verification of one version of a file.
 //
-// Lives as long as the version, longer than any handle: what was once found wrong stays so.  Any
-// thread.
+// What was once found wrong stays so as long as the version lives, longer than any handle: it is
+// kept, or made again of what was found().  Any thread.
 #pragma once
 
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <optional>
 
 #include "fs/in_order_check.h"
 #include "fs/ranges.h"
@@ -23,8 +24,15 @@ class Integrity {
  public:
   enum class State { no, partial, yes };
 
-  // `list`: of the digests of the units, for a plan that has one.
-  Integrity(Verification plan, std::uint64_t size, std::shared_ptr<RemoteFile> list);
+  // Of a file that is one unit.
+  struct Found {
+    bool right = false;  // it was compared and right
+    bool wrong = false;  // it was wrong when it was last compared
+    friend bool operator==(const Found&, const Found&) = default;
+  };
+
+  // `list`: of the digests of the units, for a plan that has one.  `found`: before, of one unit.
+  Integrity(Verification plan, std::uint64_t size, std::shared_ptr<RemoteFile> list, Found found);
 
   const Verification& plan() const noexcept { return plan_; }
   const std::shared_ptr<RemoteFile>& list() const noexcept { return list_; }
@@ -44,6 +52,9 @@ class Integrity {
   bool passing(const ReadView& view, const InOrderCheck::Recall& recall);
 
   State state() const;
+
+  // All that was found so far; empty: it cannot be told so.
+  std::optional<Found> found() const;
 
  private:
   const Verification plan_;

@@ -45,7 +45,8 @@ std::shared_ptr<RemoteFile> RemoteFile::list_of(
       plan_verification(list.content, list.size, {policy.mode, policy.list_max, policy.list_max});
   std::shared_ptr<Integrity> integrity;
   if (plan.how != Verification::How::nothing)
-    integrity = std::make_shared<Integrity>(std::move(plan), list.size, nullptr);
+    integrity =
+        std::make_shared<Integrity>(std::move(plan), list.size, nullptr, Integrity::Found{});
   auto pin =
       std::make_shared<VersionPin>(stated_versions(list.content, list.size, Validator::strict));
   return std::shared_ptr<RemoteFile>(new RemoteFile(inode, inode | kLists, list.size, list.content,

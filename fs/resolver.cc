@@ -135,40 +135,47 @@ std::shared_ptr<fetch::RangeSink> Resolver::taker(FileNumber number, const Word&
 
 void Resolver::answered(Aim aim, Inode inode, std::error_code outcome, const Word& word,
                         const std::optional<Word>& first_answer) {
-  const FileNumber number = number_of(inode);
-  if (aim == Aim::size) {
-    if (!outcome && !files_.probed(number, word.source, word.seen, clock_.now()))
-      return settle(aim, inode, make_error_code(fetch::Errc::bad_response));
-    if (outcome && lasting(outcome)) files_.failed(number, outcome, clock_.now() + kNegativeTime);
-    return settle(aim, inode, outcome);
-  }
-  if (outcome == fetch::Errc::missing) return settle(aim, inode, outcome);
-  if (outcome) {  // cached bytes are served while the server is away, and it is left in peace
-    if (const auto pin = files_.pin(inode)) pin->confirmed(clock_.now());
-    return settle(aim, inode, {});
-  }
   bool again = false;
-  const std::error_code verdict = compare(inode, word, first_answer, again);
+  std::error_code verdict;
+  try {
+    verdict = aim == Aim::size ? sized(number_of(inode), outcome, word)
+                               : compare(inode, outcome, word, first_answer, again);
+  } catch (const std::bad_alloc&) {
+    verdict = std::make_error_code(std::errc::not_enough_memory);
+  }
   if (again) return send(aim, inode, word);
   settle(aim, inode, verdict);
 }
 
-std::error_code Resolver::compare(Inode inode, const Word& word,
+std::error_code Resolver::sized(FileNumber number, std::error_code outcome, const Word& word) {
+  if (outcome) {
+    if (lasting(outcome)) files_.failed(number, outcome, clock_.now() + kNegativeTime);
+    return outcome;
+  }
+  return files_.probed(number, word.source, word.seen, clock_.now())
+             ? std::error_code{}
+             : make_error_code(fetch::Errc::bad_response);
+}
+
+std::error_code Resolver::compare(Inode inode, std::error_code outcome, const Word& word,
                                   const std::optional<Word>& first_answer, bool& again) {
-  const auto pin = files_.pin(inode);
-  if (!pin) return make_error_code(fetch::Errc::changed);
-  if (pin->matches(0, word.source, word.seen) || !pin->speaks(0, word.source) ||
-      !pin->credible(0, word.source, word.seen)) {
-    pin->confirmed(clock_.now());
+  if (outcome == fetch::Errc::missing) return outcome;
+  const auto file = files_.open(inode);
+  if (!file) return file.error();
+  VersionPin& pin = (*file)->pin();
+  // Cached bytes are served while the server is away, and it is left in peace.
+  if (outcome || pin.matches(0, word.source, word.seen) || !pin.speaks(0, word.source) ||
+      !pin.credible(0, word.source, word.seen)) {
+    pin.confirmed(clock_.now());
     return {};
   }
   again = !first_answer;
   if (again || *first_answer != word) return {};
-  if (pin->differs(0) == VersionPin::Difference::contradiction) {
-    if (!pin->has_mirrors(0)) return make_error_code(fetch::Errc::bad_response);
+  if (pin.differs(0) == VersionPin::Difference::contradiction) {
+    if (!pin.has_mirrors(0)) return make_error_code(fetch::Errc::bad_response);
     // Another source may have what the manifest states; who reads will see.
-    pin->confirmed(clock_.now());
-    pin->refuse(0, word.source, clock_.now());
+    pin.confirmed(clock_.now());
+    pin.refuse(0, word.source, clock_.now());
     return {};
   }
   ended_(inode);

@@ -65,8 +65,9 @@ class Resolver {
   std::optional<std::error_code> probe(Aim aim, Inode inode, std::optional<Word> first_answer);
   void answered(Aim aim, Inode inode, std::error_code outcome, const Word& word,
                 const std::optional<Word>& first_answer);
-  std::error_code compare(Inode inode, const Word& word, const std::optional<Word>& first_answer,
-                          bool& again);
+  std::error_code sized(FileNumber number, std::error_code outcome, const Word& word);
+  std::error_code compare(Inode inode, std::error_code outcome, const Word& word,
+                          const std::optional<Word>& first_answer, bool& again);
   void settle(Aim aim, Inode inode, std::error_code outcome);
 
   Files& files_;

@@ -80,7 +80,8 @@ Json files_json(const FileSystemStatus& files) {
           {"probes", files.probes},
           {"versions_changed", files.versions_changed},
           {"bytes_verified", files.bytes_verified},
-          {"digest_mismatches", files.digest_mismatches}};
+          {"digest_mismatches", files.digest_mismatches},
+          {"files_remembered", files.files_remembered}};
 }
 
 Json manifest_json(const Status& status) {
@@ -192,7 +193,8 @@ std::string to_text(const Status& status) {
                          host.breaker, host.breaker_opened, host.retry_budget, host.pauses,
                          host.paused.count()));
   }
-  line("versions", fmt::format("{} probes, {} changed", files.probes, files.versions_changed));
+  line("versions", fmt::format("{} probes, {} changed; {} files remembered", files.probes,
+                               files.versions_changed, files.files_remembered));
   line("digests", fmt::format("{} verified, {} mismatches", size(files.bytes_verified),
                               files.digest_mismatches));
   return out;

@@ -32,6 +32,16 @@ VersionPin::VersionPin(Stated stated) : validator_(stated.validator), verified_(
   }
 }
 
+VersionPin::VersionPin(Stated stated, const Learned& learned) : VersionPin(std::move(stated)) {
+  Part& part = parts_.front();
+  part.home = part.last = 0;
+  part.total = learned.total;
+  part.sources.front().etag = learned.etag;
+  part.sources.front().last_modified = learned.last_modified;
+  part.sources.front().learned = true;
+  seen_ = learned.seen;
+}
+
 // Must this source first show that its bytes are those of the home?
 bool VersionPin::must_prove(const Part& part, std::size_t source) const {
   if (part.home == kNone || part.home == source || verified_) return false;
@@ -182,6 +192,26 @@ bool VersionPin::learned() const {
   const std::lock_guard lock(mutex_);
   return std::any_of(parts_.begin(), parts_.end(),
                      [](const Part& part) { return part.home != kNone; });
+}
+
+bool VersionPin::adds_nothing() const {
+  const std::lock_guard lock(mutex_);
+  const auto known = [](const Source& source) {
+    return source.learned || source.refused_until != fetch::TimePoint{};
+  };
+  return !ended_ && !doubted_ && std::none_of(parts_.begin(), parts_.end(), [&](const Part& part) {
+    return std::any_of(part.sources.begin(), part.sources.end(), known);
+  });
+}
+
+std::optional<VersionPin::Learned> VersionPin::learned_alone() const {
+  const std::lock_guard lock(mutex_);
+  if (ended_ || doubted_ || parts_.size() != 1 || parts_.front().sources.size() != 1)
+    return std::nullopt;
+  const Part& part = parts_.front();
+  const Source& source = part.sources.front();
+  if (!source.learned || source.refused_until != fetch::TimePoint{}) return std::nullopt;
+  return Learned{source.etag, source.last_modified, part.total, seen_};
 }
 
 bool VersionPin::due(fetch::TimePoint now, std::chrono::seconds age) const {

@@ -50,7 +50,17 @@ class VersionPin {
     contradiction  // the server's content is not what the manifest states: an error while it lasts
   };
 
+  // What the answers for an object with one source have added.
+  struct Learned {
+    std::string etag;
+    std::optional<std::int64_t> last_modified;
+    std::optional<std::uint64_t> total;  // bytes
+    fetch::TimePoint seen{};
+  };
+
   explicit VersionPin(Stated stated);
+  // As it was when learned_alone() said so.
+  VersionPin(Stated stated, const Learned& learned);
 
   // What an answer of this source for this part must match now.
   fetch::Version expect(std::size_t part, std::size_t source) const;
@@ -79,8 +89,11 @@ class VersionPin {
   // Still as pinned, says the server, or it cannot be asked now.
   void confirmed(fetch::TimePoint now);
 
-  bool ended() const;    // differs() said changed: never fetch for this version again
-  bool learned() const;  // has any answer been accepted?
+  bool ended() const;         // differs() said changed: never fetch for this version again
+  bool learned() const;       // has any answer been accepted?
+  bool adds_nothing() const;  // to what is stated
+  // All that it adds to what is stated, for a file that is one object with one source; else empty.
+  std::optional<Learned> learned_alone() const;
   // Is the preferred source's last word older than this, or in doubt?
   bool due(fetch::TimePoint now, std::chrono::seconds age) const;
   bool has_mirrors(std::size_t part) const;
