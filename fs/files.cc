@@ -85,9 +85,16 @@ Files::Slot* Files::grow(FileNumber number) {
   return names_->row(number) ? &slots_[number] : nullptr;
 }
 
-std::optional<Attributes> Files::describe(const Catalogue& names, Row row, const Slot* slot) const {
-  const manifest::Entry entry = names.tree().entry(row);
-  const FileNumber number = names.number(row);
+Files::Line Files::line(FileNumber number) const {
+  Line line{names(), std::nullopt, {}};
+  line.row = line.names->row(number);
+  if (line.row) line.entry = line.names->tree().entry(*line.row);
+  return line;
+}
+
+std::optional<Attributes> Files::describe(const Catalogue& names, const manifest::Entry& entry,
+                                          const Slot* slot) {
+  const FileNumber number = names.number(entry.row);
   Attributes out;
   out.inode = inode_of(number, slot ? slot->generation : 0);
   out.kind = entry.kind;
@@ -103,20 +110,24 @@ std::optional<Attributes> Files::describe(const Catalogue& names, Row row, const
 }
 
 std::optional<Attributes> Files::attributes(const Catalogue& names, Row row) const {
+  const manifest::Entry entry = names.tree().entry(row);
   const std::lock_guard lock(mutex_);
-  return describe(names, row, slot(names.number(row)));
+  return describe(names, entry, slot(names.number(row)));
 }
 
 fetch::Result<Attributes> Files::attributes(Inode inode) const {
-  const std::lock_guard lock(mutex_);
   const FileNumber number = number_of(inode);
-  const auto row = names_->row(number);
-  const auto now = row ? describe(*names_, *row, slot(number)) : std::nullopt;
-  if (const auto why = fault(*names_)) return tl::unexpected(why);
-  if (now && now->inode == inode) return *now;
-  const auto old = ended_.find(inode);
-  if (old != ended_.end() && !old->second.first.expired()) return old->second.second;
-  return tl::unexpected(changed());
+  for (;;) {
+    const Line said = line(number);
+    const std::lock_guard lock(mutex_);
+    if (names_ != said.names) continue;
+    const auto now = said.row ? describe(*names_, said.entry, slot(number)) : std::nullopt;
+    if (const auto why = fault(*names_)) return tl::unexpected(why);
+    if (now && now->inode == inode) return *now;
+    const auto old = ended_.find(inode);
+    if (old != ended_.end() && !old->second.first.expired()) return old->second.second;
+    return tl::unexpected(changed());
+  }
 }
 
 bool Files::ended(Inode inode) const {
@@ -126,24 +137,22 @@ bool Files::ended(Inode inode) const {
 }
 
 fetch::Result<std::shared_ptr<RemoteFile>> Files::open(Inode inode) {
-  const FileNumber number = number_of(inode);
   for (;;) {
-    const auto now = names();
-    const auto row = now->row(number);
-    if (!row) return tl::unexpected(changed());
-    manifest::Content content = now->tree().content(*row);  // decoded outside the lock
+    const Line said = line(number_of(inode));
+    if (!said.row) return tl::unexpected(changed());
+    manifest::Content content = said.names->tree().content(*said.row);
     const auto who = profile(content);
     const std::lock_guard lock(mutex_);
-    if (names_ == now) return open(inode, *row, std::move(content), who);
+    if (names_ == said.names) return open(inode, said.entry, std::move(content), who);
   }
 }
 
 fetch::Result<std::shared_ptr<RemoteFile>> Files::open(
-    Inode inode, Row row, manifest::Content content,
+    Inode inode, const manifest::Entry& entry, manifest::Content content,
     const std::shared_ptr<const fetch::Profile>& who) {
   const FileNumber number = number_of(inode);
   if (generation_of(inode) != generation(number)) return tl::unexpected(changed());
-  const auto attributes = describe(*names_, row, slot(number));
+  const auto attributes = describe(*names_, entry, slot(number));
   if (const auto why = fault(*names_)) return tl::unexpected(why);
   if (!attributes)
     return tl::unexpected(std::make_error_code(std::errc::resource_unavailable_try_again));
@@ -283,11 +292,10 @@ std::error_code Files::last_error(FileNumber number) const {
 }
 
 // Its handles go on: what they show stays.
-void Files::keep_ended(Inode inode, const Slot& slot) {
+void Files::keep_ended(Inode inode, const Slot& slot, const manifest::Entry& entry) {
   if (!slot.version || slot.version->file.expired()) return;
-  if (const auto row = names_->row(number_of(inode)))
-    if (const auto attributes = describe(*names_, *row, &slot))
-      ended_.emplace(inode, std::pair{slot.version->file, *attributes});
+  if (const auto attributes = describe(*names_, entry, &slot))
+    ended_.emplace(inode, std::pair{slot.version->file, *attributes});
 }
 
 void Files::forget_ended() noexcept {
@@ -295,47 +303,80 @@ void Files::forget_ended() noexcept {
 }
 
 bool Files::supersede(Inode inode) {
-  const std::lock_guard lock(mutex_);
-  Slot* const slot = grow(number_of(inode));
-  if (!slot || slot->generation != generation_of(inode)) return false;
-  forget_ended();
-  keep_ended(inode, *slot);
-  const std::uint64_t next = slot->generation + 1;
-  *slot = Slot{};
-  slot->generation = next;
-  return true;
+  for (;;) {
+    const Line said = line(number_of(inode));
+    const std::lock_guard lock(mutex_);
+    if (names_ != said.names) continue;
+    Slot* const slot = grow(number_of(inode));
+    if (!slot || slot->generation != generation_of(inode)) return false;
+    forget_ended();
+    keep_ended(inode, *slot, said.entry);
+    const std::uint64_t next = slot->generation + 1;
+    *slot = Slot{};
+    slot->generation = next;
+    return true;
+  }
 }
 
+// A file in use, whose URLs may have been signed again, goes on with the new ones: its content is
+// the same.  What may fail comes first, and harms nothing if it was for nothing.
 std::shared_ptr<const Files::Replaced> Files::replace(const Succession& succession) {
+  const auto before = names();
+  InUse known;
+  for (;;) {
+    for (const auto& file : in_use()) {
+      if (known.contains(file)) continue;
+      const auto row = before->row(number_of(file->inode()));
+      known.emplace(file, row ? before->tree().entry(*row) : manifest::Entry{});
+      renew(*file, *before, *succession.next);
+    }
+    if (auto out = take_over(succession, known)) return out;
+  }
+}
+
+std::vector<std::shared_ptr<RemoteFile>> Files::in_use() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::shared_ptr<RemoteFile>> files;
+  for (const FileNumber number : awake_)
+    if (const Slot* const known = slot(number); known && known->version)
+      if (auto file = known->version->file.lock()) files.push_back(std::move(file));
+  return files;
+}
+
+void Files::renew(RemoteFile& file, const Catalogue& before, const Catalogue& next) const {
+  const FileNumber number = number_of(file.inode());
+  const auto was = before.row(number), is = next.row(number);
+  if (!was || !is) return;
+  manifest::Content content = next.tree().content(*is);
+  if (!same_content(before.tree().content(*was), content)) return;  // only of a damaged tree
+  const auto who = profile(content);
+  file.renew(std::move(content), who);
+}
+
+std::shared_ptr<const Files::Replaced> Files::take_over(const Succession& succession,
+                                                        const InUse& in_use) {
   const auto out = std::make_shared<Replaced>();
   const std::lock_guard lock(mutex_);
-  // What may fail comes first, and harms nothing if it was for nothing.
+  for (const FileNumber number : awake_)
+    if (const Slot* const known = slot(number); known && known->version)
+      if (const auto file = known->version->file.lock(); file && !in_use.contains(file))
+        return nullptr;
   forget_ended();
   const auto inode = [this](FileNumber number) { return inode_of(number, generation(number)); };
   for (const FileNumber number : succession.gone) {
-    if (const Slot* const known = slot(number)) keep_ended(inode(number), *known);
     out->attributes.push_back(inode(number));
+    const Slot* const known = slot(number);
+    const auto used =
+        known && known->version ? in_use.find(known->version->file.lock()) : in_use.end();
+    if (used != in_use.end()) keep_ended(inode(number), *known, used->second);
   }
   for (const FileNumber number : succession.gone_others) out->contents.push_back(inode(number));
   for (const FileNumber number : succession.restated) out->attributes.push_back(inode(number));
   for (const FileNumber number : succession.lists) out->contents.push_back(inode(number));
-  for (const FileNumber number : awake_)
-    if (const Slot* const known = slot(number); known && known->version)
-      if (const auto file = known->version->file.lock()) renew(number, *file, *succession.next);
   for (const FileNumber number : succession.gone) slots_.erase(number);
   for (auto& [number, slot] : slots_) slot.failure = {};  // of a URL that may be another one now
   names_ = succession.next;
   return out;
-}
-
-// A file in use, whose URLs may have been signed again.
-void Files::renew(FileNumber number, RemoteFile& file, const Catalogue& next) const {
-  const auto was = names_->row(number), is = next.row(number);
-  if (!was || !is) return;
-  manifest::Content content = next.tree().content(*is);
-  if (!same_content(names_->tree().content(*was), content)) return;  // only of a damaged tree
-  const auto who = profile(content);
-  file.renew(std::move(content), who);
 }
 
 }  // namespace skimfs::fs

@@ -3,8 +3,8 @@
 // Which inode a name leads to now, and what is known of it beyond the manifest.
 //
 // A file of which no answer has come costs nothing here, one that nobody has open no more than what
-// the answers said.  Any thread; under
-// the lock over the maps only those of a RemoteFile and of the profiles are taken.
+// the answers said.  Any thread; under the lock over the maps nothing of a tree is read and nobody
+// is waited for: other locks that are taken there are of versions that nobody else holds.
 #pragma once
 
 #include <functional>
@@ -125,12 +125,19 @@ class Files {
     std::error_code last_error;
   };
 
-  std::optional<Attributes> describe(const Catalogue& names, manifest::Row row,
-                                     const Slot* slot) const;
+  // What a manifest says of a file; counts while names_ are the same.
+  struct Line {
+    std::shared_ptr<const Catalogue> names;
+    std::optional<manifest::Row> row;  // empty: no name leads to it
+    manifest::Entry entry;
+  };
+  Line line(FileNumber number) const;
+  static std::optional<Attributes> describe(const Catalogue& names, const manifest::Entry& entry,
+                                            const Slot* slot);
   const Slot* slot(FileNumber number) const;
   std::uint64_t generation(FileNumber number) const;
   // With the lock held, of names_.
-  fetch::Result<std::shared_ptr<RemoteFile>> open(Inode inode, manifest::Row row,
+  fetch::Result<std::shared_ptr<RemoteFile>> open(Inode inode, const manifest::Entry& entry,
                                                   manifest::Content content,
                                                   const std::shared_ptr<const fetch::Profile>& who);
   // Its version; made, of what is remembered of it, where there is none.
@@ -142,9 +149,14 @@ class Files {
   static bool is_blank(const Slot& slot) noexcept;
   // For the file to be known by; null when no name leads to it.
   Slot* grow(FileNumber number);
-  void keep_ended(Inode inode, const Slot& slot);
+  void keep_ended(Inode inode, const Slot& slot, const manifest::Entry& entry);
   void forget_ended() noexcept;
-  void renew(FileNumber number, RemoteFile& file, const Catalogue& next) const;
+  // Those with handles or fills, and what the names so far say of them.
+  using InUse = std::unordered_map<std::shared_ptr<RemoteFile>, manifest::Entry>;
+  std::vector<std::shared_ptr<RemoteFile>> in_use() const;
+  void renew(RemoteFile& file, const Catalogue& before, const Catalogue& next) const;
+  // Null: another one has come into use.
+  std::shared_ptr<const Replaced> take_over(const Succession& succession, const InUse& in_use);
   std::shared_ptr<Integrity> plan(Inode inode, const manifest::Content& content,
                                   const std::shared_ptr<const fetch::Profile>& who,
                                   std::uint64_t size, Integrity::Found found) const;
