@@ -175,7 +175,9 @@ Files::Version& Files::wake(FileNumber number, Slot& slot, const manifest::Conte
   version->pin = slot.learned ? std::make_shared<VersionPin>(std::move(stated), *slot.learned)
                               : std::make_shared<VersionPin>(std::move(stated));
   version->integrity = plan(inode_of(number, slot.generation), content, who, size, slot.found);
-  slot.version = std::move(version);
+  awake_.push_back(number);
+  version->awake = true;
+  slot.version = std::move(version);  // nothing fails from here on
   slot.learned.reset();
   return *slot.version;
 }
@@ -248,14 +250,12 @@ bool Files::probed(FileNumber number, std::size_t source, const fetch::Version& 
   Slot* const slot = grow(number);
   if (!slot) return false;
   slot->failure = {};
-  if (slot->size || slot->version || !seen.total) return true;
+  if (slot->size || slot->version || slot->learned || !seen.total) return true;
+  wake(number, *slot, *content, who, *seen.total).pin = pin;  // first: it may fail
   slot->size = seen.total;
   slot->unused_probe = true;
   if (seen.last_modified && sane(*seen.last_modified))
     slot->mtime = manifest::Time{*seen.last_modified, 0};
-  Version& version = wake(number, *slot, *content, who, *seen.total);
-  version.pin = pin;
-  stay_awake(number, version);
   return true;
 }
 
