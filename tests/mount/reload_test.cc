@@ -256,7 +256,7 @@ TEST_F(Reload, ReadersOfWhatStaysSeeNothingOfManyReloads) {
       ++rounds;
     }
   });
-  for (int i = 0; i < 100; ++i) {
+  for (int i = 0; i < 100 || rounds <= 10; ++i) {
     Manifest next = manifest();
     if (i % 2 == 0) next.file("/c", kSize);
     next.file("/a", kSize).line("/b\t" + std::to_string(i) + "\t-\t-\t" + origin.base() + "/b");
@@ -265,7 +265,6 @@ TEST_F(Reload, ReadersOfWhatStaysSeeNothingOfManyReloads) {
   }
   stop = true;
   reader.join();
-  EXPECT_GT(rounds, 10);
 }
 
 // A mount ends while it reads a manifest.
