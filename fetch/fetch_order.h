@@ -65,8 +65,7 @@ struct FetchLoop::Order {
   unsigned hops = 0;            // redirects followed to get there
   bool remembered = false;      // the target comes from an earlier order
   bool from_public = false;     // a server of the whole Internet has led there, beside the origin
-  std::string question;         // Question::text(), in reresolving_; empty: none
-  bool asks = false;            // it leads there
+  std::string question;         // asks it, or waits for who does, in reresolving_; empty: none
 
   unsigned attempts = 0;
   std::uint64_t kept = 0;  // at the last failure

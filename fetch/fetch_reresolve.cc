@@ -20,14 +20,15 @@ void FetchLoop::reresolve(Order& order) {
   redirects_.expire(order.asked());
   aim(order, order.origin());
   order.question = order.asked().text();
-  order.asks = reresolving_.lead(order.question, order.age);
-  if (order.asks) return enqueue(order);
+  if (reresolving_.lead(order.question, order.age)) return enqueue(order);
   order.state = Order::State::waiting;
   set_timer(order, order.deadline);
 }
 
-// An accepted answer: where it came from is where to ask.
+// An accepted answer: where it came from is where to ask.  One of a remembered target tells nothing
+// new; the target may have expired since it was asked.
 void FetchLoop::learn_target(const Order& order) {
+  if (order.remembered && order.hops == 0) return;
   if (order.target == order.origin())
     redirects_.forget(order.asked());
   else
@@ -36,9 +37,8 @@ void FetchLoop::learn_target(const Order& order) {
 
 // An accepted answer: those who wait for it go to where it came from.
 void FetchLoop::resolved(Order& order) {
-  if (!order.asks) return;
-  order.asks = false;
-  for (const Age age : reresolving_.end(std::exchange(order.question, {}))) {
+  if (order.question.empty()) return;
+  for (const Age age : reresolving_.leave(std::exchange(order.question, {}), order.age)) {
     Order& other = *orders_.at(age);
     other.question.clear();
     other.from_public = order.from_public;
@@ -51,11 +51,9 @@ void FetchLoop::resolved(Order& order) {
 // else the next one asks.
 void FetchLoop::unresolved(Order& order, std::error_code outcome) {
   if (order.question.empty()) return;
-  const std::string question = std::exchange(order.question, {});
-  if (!std::exchange(order.asks, false)) return reresolving_.leave(question, order.age);
   const bool lasting =
       outcome == Errc::denied || outcome == Errc::missing || outcome == Errc::redirect_refused;
-  for (const Age age : reresolving_.end(question)) {
+  for (const Age age : reresolving_.leave(std::exchange(order.question, {}), order.age)) {
     Order& other = *orders_.at(age);
     other.question.clear();
     if (lasting)

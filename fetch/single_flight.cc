@@ -8,19 +8,18 @@
 namespace skimfs::fetch {
 
 bool SingleFlight::lead(const std::string& question, Age age) {
-  const auto [flight, first] = waiting_.try_emplace(question);
-  if (!first) flight->second.push_back(age);
-  return first;
+  Flight& flight = flights_.try_emplace(question, Flight{age, {}}).first->second;
+  if (flight.leader == age) return true;
+  flight.waiting.push_back(age);
+  return false;
 }
 
-std::vector<SingleFlight::Age> SingleFlight::end(const std::string& question) {
-  const auto flight = waiting_.extract(question);
-  return flight ? std::move(flight.mapped()) : std::vector<Age>();
-}
-
-void SingleFlight::leave(const std::string& question, Age age) {
-  const auto flight = waiting_.find(question);
-  if (flight != waiting_.end()) std::erase(flight->second, age);
+std::vector<SingleFlight::Age> SingleFlight::leave(const std::string& question, Age age) {
+  const auto flight = flights_.find(question);
+  if (flight == flights_.end()) return {};
+  if (flight->second.leader == age) return std::move(flights_.extract(flight).mapped().waiting);
+  std::erase(flight->second.waiting, age);
+  return {};
 }
 
 }  // namespace skimfs::fetch

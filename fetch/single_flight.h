@@ -16,15 +16,17 @@ class SingleFlight {
  public:
   using Age = std::uint64_t;
 
-  // True: nobody asks yet, and `age` does now.  False: it waits until end() names it.
+  // True: `age` asks, since nobody else does.  False: it waits until leave() names it.
   bool lead(const std::string& question, Age age);
-  // Who asks is done: all that waited, in the order they came.
-  std::vector<Age> end(const std::string& question);
-  // `age` waits no longer.
-  void leave(const std::string& question, Age age);
+  // `age` asks, or waits, no longer.  If it asked: all that waited, in the order they came.
+  std::vector<Age> leave(const std::string& question, Age age);
 
  private:
-  std::map<std::string, std::vector<Age>> waiting_;  // behind those who ask
+  struct Flight {
+    Age leader;
+    std::vector<Age> waiting;
+  };
+  std::map<std::string, Flight> flights_;  // by question
 };
 
 }  // namespace skimfs::fetch

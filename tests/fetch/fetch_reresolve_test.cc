@@ -17,14 +17,17 @@ class Reresolve : public FetchLoopTest {
   // Three orders that are on their way to a target that was remembered.
   Reresolve() {
     want(0, 9);
-    transport.respond(0, 302, {{"Location", "http://cdn/x?sig=1"}});
-    loop.advance();
+    redirect(0, "http://cdn/x?sig=1");
     answer(1);
     for (std::uint64_t i = 0; i < 3; ++i) sinks.push_back(want(i * 10, i * 10 + 9));
     EXPECT_EQ(transport.count(), 5u);
   }
   void refuse_all(int status = 403) {
     for (std::size_t i = 2; i < 5; ++i) transport.respond(i, status);
+    loop.advance();
+  }
+  void redirect(std::size_t i, const std::string& to) {
+    transport.respond(i, 302, {{"Location", to}});
     loop.advance();
   }
   std::size_t asked(std::string_view url) const {
@@ -41,8 +44,7 @@ TEST_F(Reresolve, OneAsksTheOriginAndTheOthersFollowIt) {
   refuse_all();
   ASSERT_EQ(transport.count(), 6u) << "one for all";
   EXPECT_EQ(transport.sent[5].request.url, kOrigin);
-  transport.respond(5, 302, {{"Location", "http://cdn/x?sig=2"}});
-  loop.advance();
+  redirect(5, "http://cdn/x?sig=2");
   ASSERT_EQ(transport.count(), 7u) << "nobody follows before the target has answered";
   answer(6);
   ASSERT_EQ(transport.count(), 9u);
@@ -67,13 +69,41 @@ TEST_F(Reresolve, AnOriginThatAnswersItselfIsFollowedToo) {
 TEST_F(Reresolve, ALateRefusalUsesWhatOthersFoundMeanwhile) {
   transport.respond(2, 403);
   loop.advance();
-  transport.respond(5, 302, {{"Location", "http://cdn/x?sig=2"}});
-  loop.advance();
+  redirect(5, "http://cdn/x?sig=2");
   answer(6);
   transport.respond(3, 403);
   loop.advance();
   EXPECT_EQ(transport.sent.at(7).request.url, "http://cdn/x?sig=2");
   EXPECT_EQ(asked(kOrigin), 2u);
+}
+
+// A target that one was refused may have answered another, which asked before.
+TEST_F(Reresolve, AnAnswerToAnEarlierRequestDoesNotBringAnExpiredTargetBack) {
+  transport.respond(2, 403);
+  loop.advance();
+  answer(3);
+  want(30, 39);
+  EXPECT_EQ(transport.sent.back().request.url, kOrigin);
+}
+
+TEST_F(Reresolve, WhoAsksAndIsRefusedWhatOthersFoundAsksOnAndWaitsForNobody) {
+  for (const std::size_t i : {2, 3}) transport.respond(i, 403);
+  loop.advance();
+  redirect(5, "http://cdn2/x");
+  const auto later = want(30, 39);
+  redirect(7, "http://cdn/x?sig=3");
+  answer(8);
+  EXPECT_EQ(later->outcome(), std::error_code());
+  fault(6, Fault::connect);
+  await_request(10, 5s);
+  EXPECT_EQ(transport.sent[9].request.url, "http://cdn/x?sig=3");
+  transport.respond(9, 403);
+  loop.advance();
+  ASSERT_EQ(transport.count(), 11u);
+  EXPECT_EQ(transport.sent[10].request.url, kOrigin);
+  answer(10);
+  answer(11);
+  for (const std::size_t i : {0, 1}) EXPECT_EQ(sinks[i]->outcome(), std::error_code()) << i;
 }
 
 TEST_F(Reresolve, ALastingRefusalHoldsForAll) {
@@ -90,8 +120,7 @@ class DeadTarget : public Reresolve, public ::testing::WithParamInterface<int> {
 // The name is still there: what it leads to cannot be had.
 TEST_P(DeadTarget, DeniesWhateverItSaysOnceTheOriginLedThereAgain) {
   refuse_all(GetParam());
-  transport.respond(5, 302, {{"Location", "http://cdn/x?sig=2"}});
-  loop.advance();
+  redirect(5, "http://cdn/x?sig=2");
   const bool perhaps_the_condition = GetParam() == 400 || GetParam() == 403;
   const std::size_t last = perhaps_the_condition ? 7 : 6;  // asked once without
   for (std::size_t i = 6; i <= last; ++i) {
