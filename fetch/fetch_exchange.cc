@@ -30,7 +30,7 @@ std::uint64_t worth_draining(const HostPace& pace) noexcept {
 }  // namespace
 
 void FetchLoop::on_connected(Attempt& attempt, bool reused, bool public_peer) {
-  attempt.host.peer_is_public = public_peer;
+  attempt.peer_is_public = public_peer;
   attempt.sent = true;
   attempt.reused = reused;
   attempt.progressed = clock_.now();
@@ -53,7 +53,7 @@ bool FetchLoop::on_head(Attempt& attempt, const ResponseHead& head) {
   if (failed) host_failed(attempt);
   answered(attempt, !failed);
   if (is_redirect(head.status) && head.count("Location") == 1) {
-    redirected(detach(attempt), head.value("Location"));
+    redirected(attempt, head.value("Location"));
     return drain_all(attempt, head);
   }
   return attempt.order->sink ? on_range_head(attempt, head) : on_probe_head(attempt, head);

@@ -192,9 +192,8 @@ WireRequest FetchLoop::request_for(const Order& order, Attempt& attempt,
 
 // Where a server of the whole Internet leads must be such a one, too: else it could have our
 // network asked for it.  What the manifest itself names is the operator's business.
-bool FetchLoop::must_be_public(const Order& order) {
-  if (limits_.private_addresses || order.target == order.origin()) return false;
-  return order.from_public || hosts_.at(order.origin().host_port()).peer_is_public;
+bool FetchLoop::must_be_public(const Order& order) const {
+  return order.from_public && !limits_.private_addresses && !(order.target == order.origin());
 }
 
 // Conditions only spare a useless body; acceptance never relies on them.  A probe wants to hear of

@@ -78,7 +78,7 @@ class FetchLoop {
   Attempt& begin_attempt(Order& order);
   WireRequest request_for(const Order& order, Attempt& attempt,
                           std::shared_ptr<const Credential> credential);
-  bool must_be_public(const Order& order);
+  bool must_be_public(const Order& order) const;
   bool add_condition(const Order& order, WireRequest& request) const;
 
   // Which connection (fetch_patience.cc).
@@ -90,12 +90,14 @@ class FetchLoop {
 
   // Which source (fetch_sources.cc).
   static bool read_sources(Order& order);
+  const RedirectMemory::Target* known_target(const Order& order, const Url& url) const;
   const Url& expected_target(const Order& order, const Url& url) const;
   bool ailing(const Host& host) const noexcept;
   Prospect prospect(const Order& order, std::size_t source) const;
   std::vector<Prospect> prospects(const Order& order) const;
   std::optional<Choice> choose_source(const Order& order) const;
   void turn_to(Order& order, std::size_t source);
+  void set_out(Order& order);
   Next next_step(const Order& order) const;
   void proceed(Order& order, const Next& next);
   void switch_to(Order& order, std::size_t source);
@@ -156,7 +158,7 @@ class FetchLoop {
   void broken(Attempt& attempt, const ExchangeEnd& end);
 
   // Each of these settles what becomes of an order whose attempt is over.
-  void redirected(Order& order, std::string_view location);
+  void redirected(Attempt& attempt, std::string_view location);
   bool refused(Attempt& attempt, const ResponseHead& head, const Refusal& refusal);
   bool another_way(Order& order, const Attempt& attempt, int status, Errc code);
   void back_to_origin(Order& order);

@@ -64,7 +64,7 @@ struct FetchLoop::Order {
   Host* host = nullptr;         // of the target
   unsigned hops = 0;            // redirects followed to get there
   bool remembered = false;      // the target comes from an earlier order
-  bool from_public = false;     // a server of the whole Internet has led there, beside the origin
+  bool from_public = false;     // a server of the whole Internet has led there
   std::string question;         // asks it, or waits for who does, in reresolving_; empty: none
 
   unsigned attempts = 0;
@@ -111,6 +111,7 @@ class FetchLoop::Attempt final : public Exchange {
   ByteRange asked;
   bool conditional = false;
   bool reused = false;
+  bool peer_is_public = false;  // at an address of the whole Internet (address.h)
   bool sent = false;
   bool trial = false;          // of the host's breaker
   bool heard = false;          // the host said something

@@ -38,14 +38,15 @@ std::string describe(const Version& version) {
 
 }  // namespace
 
-void FetchLoop::redirected(Order& order, std::string_view location) {
+void FetchLoop::redirected(Attempt& attempt, std::string_view location) {
+  Order& order = detach(attempt);
   auto target = follow(order.target, location, order.hops);
   if (!target) {
     return failed(order, {.error = target.error(), .what = "redirect_denied"}, 0, redact(location));
   }
   ++followed_;
   ++order.hops;
-  order.from_public |= order.host->peer_is_public;
+  order.from_public |= attempt.peer_is_public;
   aim(order, *std::move(target));
   enqueue(order);
 }
@@ -98,9 +99,9 @@ bool FetchLoop::another_way(Order& order, const Attempt& attempt, int status, Er
 
 // Where the origin redirects to is true for a while only.
 void FetchLoop::back_to_origin(Order& order) {
-  const Url* known = redirects_.find(order.asked());
+  const RedirectMemory::Target* known = redirects_.find(order.asked());
   // Somebody may have found another one meanwhile.
-  if (known && *known == order.target) redirects_.forget(order.asked());
+  if (known && known->url == order.target) redirects_.forget(order.asked());
   turn_to(order, order.at);
 }
 

@@ -7,18 +7,14 @@
 
 namespace skimfs::fetch {
 
-// Where the origin redirects to is true for a while only.  What the order finds now is believed.
+// Where the origin redirects to is true for a while only.
 void FetchLoop::reresolve(Order& order) {
-  order.remembered = false;
-  order.hops = 0;
-  order.from_public = false;
-  const Url* known = redirects_.find(order.asked());
-  if (known && !(*known == order.target)) {  // somebody has asked already
-    aim(order, *known);
-    return enqueue(order);
-  }
-  redirects_.expire(order.asked());
-  aim(order, order.origin());
+  const RedirectMemory::Target* known = redirects_.find(order.asked());
+  const bool answered = known && !(known->url == order.target);  // somebody has asked already
+  if (!answered) redirects_.expire(order.asked());
+  set_out(order);
+  order.remembered = false;  // what it finds now is believed
+  if (answered) return enqueue(order);
   order.question = order.asked().text();
   if (reresolving_.lead(order.question, order.age)) return enqueue(order);
   order.state = Order::State::waiting;
@@ -32,7 +28,7 @@ void FetchLoop::learn_target(const Order& order) {
   if (order.target == order.origin())
     redirects_.forget(order.asked());
   else
-    redirects_.remember(order.asked(), order.target);
+    redirects_.remember(order.asked(), {order.target, order.from_public});
 }
 
 // An accepted answer: those who wait for it go to where it came from.

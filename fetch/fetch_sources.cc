@@ -36,11 +36,16 @@ bool FetchLoop::read_sources(Order& order) {
   return any;
 }
 
+// Null: the source itself.
+const RedirectMemory::Target* FetchLoop::known_target(const Order& order, const Url& url) const {
+  // A probe asks what the origin says now, which may be to go elsewhere than before.
+  return order.sink ? redirects_.find({url, profile_of(*order.object)}) : nullptr;
+}
+
 // Where a source's bytes really come from, as far as that is known.
 const Url& FetchLoop::expected_target(const Order& order, const Url& url) const {
-  // A probe asks what the origin says now, which may be to go elsewhere than before.
-  const Url* known = order.sink ? redirects_.find({url, profile_of(*order.object)}) : nullptr;
-  return known ? *known : url;
+  const RedirectMemory::Target* known = known_target(order, url);
+  return known ? known->url : url;
 }
 
 bool FetchLoop::ailing(const Host& host) const noexcept {
@@ -74,14 +79,18 @@ std::optional<Choice> FetchLoop::choose_source(const Order& order) const {
   return choose(prospects(order), clock_.now());
 }
 
-// Points the order at a source, as if it had never been redirected from there.
 void FetchLoop::turn_to(Order& order, std::size_t source) {
   order.at = source;
+  set_out(order);
+}
+
+// Points the order at where its source is known to lead, as if it had never been redirected.
+void FetchLoop::set_out(Order& order) {
+  const RedirectMemory::Target* known = known_target(order, order.origin());
   order.hops = 0;
-  const Url& target = expected_target(order, order.origin());
-  order.remembered = !(target == order.origin());
-  order.from_public = false;
-  aim(order, target);
+  order.remembered = known;
+  order.from_public = known && known->from_public;
+  aim(order, known ? known->url : order.origin());
 }
 
 // What the order does next: asks a source now or later, or ends.

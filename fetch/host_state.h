@@ -59,9 +59,6 @@ class Host {
   void never_condition() noexcept { conditional_ = false; }
   bool conditional() const noexcept { return conditional_; }
 
-  // Was the last connection to an address of the whole Internet (address.h)?
-  bool peer_is_public = false;
-
   // The network is another one: what it was away for may have passed.
   void network_changed(TimePoint now) noexcept;
 

@@ -21,9 +21,9 @@ std::string Question::text() const {
   return profile.empty() ? url.text() : url.text() + ' ' + std::string(profile);
 }
 
-const Url* RedirectMemory::find(const Question& asked) const {
+const RedirectMemory::Target* RedirectMemory::find(const Question& asked) const {
   const auto found = targets_.find(asked.text());
-  return found == targets_.end() || found->second.expired ? nullptr : &found->second.url;
+  return found == targets_.end() || found->second.expired ? nullptr : &found->second.target;
 }
 
 void RedirectMemory::expire(const Question& asked) {
@@ -36,8 +36,8 @@ bool RedirectMemory::expired(const Question& asked) const {
   return found != targets_.end() && found->second.expired;
 }
 
-void RedirectMemory::remember(const Question& asked, Url target) {
-  const auto [entry, added] = targets_.insert_or_assign(asked.text(), Target{std::move(target)});
+void RedirectMemory::remember(const Question& asked, Target target) {
+  const auto [entry, added] = targets_.insert_or_assign(asked.text(), Entry{std::move(target)});
   if (!added) return;
   order_.push_back(entry->first);
   while (order_.size() > most_) {

@@ -36,21 +36,26 @@ struct Question {
 // expired and is asked for again.  Bounded; the oldest goes first.  One thread.
 class RedirectMemory {
  public:
+  struct Target {
+    Url url;
+    bool from_public = false;  // a server of the whole Internet has led there
+  };
+
   explicit RedirectMemory(std::size_t most) : most_(most) {}
 
-  const Url* find(const Question& asked) const;  // null too when it has expired
-  void remember(const Question& asked, Url target);
+  const Target* find(const Question& asked) const;  // null too when it has expired
+  void remember(const Question& asked, Target target);
   void expire(const Question& asked);
   bool expired(const Question& asked) const;  // and no other one has worked since
   void forget(const Question& asked);
 
  private:
   std::size_t most_;
-  struct Target {
-    Url url;
+  struct Entry {
+    Target target;
     bool expired = false;
   };
-  std::unordered_map<std::string, Target> targets_;
+  std::unordered_map<std::string, Entry> targets_;
   std::deque<std::string> order_;  // oldest first
 };
 

@@ -55,6 +55,56 @@ TEST_F(PublicOnly, ARememberedTargetMustStillBePublic) {
   EXPECT_TRUE(must_be_public(2));
 }
 
+TEST_F(PublicOnly, ARememberedTargetMustBePublicWhoeverOnTheWayWas) {
+  want(0, 9);
+  redirect(0, "http://two/x", false);
+  redirect(1, "http://three/x", true);
+  answer(2);
+  want(10, 19);
+  EXPECT_EQ(transport.sent.at(3).request.url, "http://three/x");
+  EXPECT_TRUE(must_be_public(3));
+}
+
+TEST_F(PublicOnly, ARememberedTargetThatOthersFoundMeanwhileToo) {
+  want(0, 9);
+  redirect(0, "http://cdn/x", false);
+  answer(1);
+  want(10, 19);
+  want(20, 29);
+  transport.respond(2, 403);
+  loop.advance();
+  redirect(4, "http://two/x", false);
+  redirect(5, "http://three/x", true);
+  answer(6);
+  transport.respond(3, 403);
+  loop.advance();
+  EXPECT_EQ(transport.sent.at(7).request.url, "http://three/x");
+  EXPECT_TRUE(must_be_public(7));
+}
+
+TEST_F(PublicOnly, ARememberedTargetMustBePublicWhenItsOriginIsLongForgotten) {
+  want(0, 9);
+  redirect(0, "http://cdn/x", true);
+  answer(1);
+  for (int i = 0; i < 1100; ++i) hosts.at("h" + std::to_string(i) + ":80");
+  loop.advance();
+  want(10, 19);
+  EXPECT_EQ(transport.sent.at(2).request.url, "http://cdn/x");
+  EXPECT_TRUE(must_be_public(2));
+}
+
+// A name may have addresses of both kinds.
+TEST_F(PublicOnly, TheConnectionCountsThatBroughtTheRedirect) {
+  want(0, 9);
+  want(10, 19, fetch::Priority::demand, "http://one/other");
+  transport.connect(0, false, true);
+  transport.connect(1, false, false);
+  transport.head(0, 302, {{"Location", "http://inside/x"}, {"Content-Length", "0"}});
+  transport.end(0);
+  loop.advance();
+  EXPECT_TRUE(must_be_public(2));
+}
+
 class PrivateAllowed : public PublicOnly {
  protected:
   PrivateAllowed() : allowed_(limits(), clock, observer, hosts, transport, 1) {}

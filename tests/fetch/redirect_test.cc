@@ -47,9 +47,10 @@ TEST(Redirect, NeverLeavesHttpOrGivesUpEncryption) {
 TEST(RedirectMemory, RemembersTheLastTarget) {
   RedirectMemory memory(2);
   EXPECT_EQ(memory.find(asked("http://a/")), nullptr);
-  memory.remember(asked("http://a/"), url("http://x/1"));
-  memory.remember(asked("http://a/"), url("http://x/2"));
-  EXPECT_EQ(memory.find(asked("http://a/"))->text(), "http://x/2");
+  memory.remember(asked("http://a/"), {url("http://x/1")});
+  memory.remember(asked("http://a/"), {url("http://x/2"), true});
+  EXPECT_EQ(memory.find(asked("http://a/"))->url.text(), "http://x/2");
+  EXPECT_TRUE(memory.find(asked("http://a/"))->from_public);
   memory.forget(asked("http://a/"));
   EXPECT_EQ(memory.find(asked("http://a/")), nullptr);
 }
@@ -57,33 +58,33 @@ TEST(RedirectMemory, RemembersTheLastTarget) {
 // S-SEC-1
 TEST(RedirectMemory, TellsOneProfileFromAnother) {
   RedirectMemory memory(3);
-  memory.remember(asked("http://a/", "p"), url("http://x/p"));
+  memory.remember(asked("http://a/", "p"), {url("http://x/p")});
   EXPECT_EQ(memory.find(asked("http://a/")), nullptr);
   EXPECT_EQ(memory.find(asked("http://a/", "q")), nullptr);
-  memory.remember(asked("http://a/"), url("http://x/"));
+  memory.remember(asked("http://a/"), {url("http://x/")});
   memory.expire(asked("http://a/"));
   EXPECT_FALSE(memory.expired(asked("http://a/", "p")));
   memory.forget(asked("http://a/"));
-  EXPECT_EQ(memory.find(asked("http://a/", "p"))->text(), "http://x/p");
+  EXPECT_EQ(memory.find(asked("http://a/", "p"))->url.text(), "http://x/p");
 }
 
 TEST(RedirectMemory, AnExpiredTargetIsNoTargetUntilAnotherWorks) {
   RedirectMemory memory(2);
   memory.expire(asked("http://a/1"));
   EXPECT_FALSE(memory.expired(asked("http://a/1"))) << "there was none";
-  memory.remember(asked("http://a/1"), url("http://b/1"));
+  memory.remember(asked("http://a/1"), {url("http://b/1")});
   memory.expire(asked("http://a/1"));
   EXPECT_EQ(memory.find(asked("http://a/1")), nullptr);
   EXPECT_TRUE(memory.expired(asked("http://a/1")));
-  memory.remember(asked("http://a/1"), url("http://b/2"));
+  memory.remember(asked("http://a/1"), {url("http://b/2")});
   EXPECT_FALSE(memory.expired(asked("http://a/1")));
-  EXPECT_EQ(*memory.find(asked("http://a/1")), url("http://b/2"));
+  EXPECT_EQ(memory.find(asked("http://a/1"))->url, url("http://b/2"));
 }
 
 TEST(RedirectMemory, ForgetsTheOldestWhenFull) {
   RedirectMemory memory(2);
   for (const char* from : {"http://a/", "http://b/", "http://c/"})
-    memory.remember(asked(from), url("http://x/"));
+    memory.remember(asked(from), {url("http://x/")});
   EXPECT_EQ(memory.find(asked("http://a/")), nullptr);
   EXPECT_NE(memory.find(asked("http://b/")), nullptr);
   EXPECT_NE(memory.find(asked("http://c/")), nullptr);
@@ -91,10 +92,10 @@ TEST(RedirectMemory, ForgetsTheOldestWhenFull) {
 
 TEST(RedirectMemory, AForgottenPlaceIsFree) {
   RedirectMemory memory(2);
-  memory.remember(asked("http://a/"), url("http://x/"));
+  memory.remember(asked("http://a/"), {url("http://x/")});
   memory.forget(asked("http://a/"));
-  memory.remember(asked("http://a/"), url("http://x/"));
-  memory.remember(asked("http://b/"), url("http://x/"));
+  memory.remember(asked("http://a/"), {url("http://x/")});
+  memory.remember(asked("http://b/"), {url("http://x/")});
   EXPECT_NE(memory.find(asked("http://a/")), nullptr);
   EXPECT_NE(memory.find(asked("http://b/")), nullptr);
 }
