@@ -102,6 +102,7 @@ class FetchLoop {
   void proceed(Order& order, const Next& next);
   void switch_to(Order& order, std::size_t source);
   static std::error_code preferred_error(const Order& order);
+  static bool may_say_why(const Order& order, std::size_t source);
   static void refuse(Order& order);
   void host_failed(const Attempt& attempt);
   void reconsider();

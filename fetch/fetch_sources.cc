@@ -120,11 +120,22 @@ void FetchLoop::switch_to(Order& order, std::size_t source) {
   report(order, "mirror", 0, order.last, std::chrono::milliseconds(0), "instead of " + from);
 }
 
-// When all sources have failed, the preferred one says why.
+// When all sources have failed, the first that may serve the version says why.
 std::error_code FetchLoop::preferred_error(const Order& order) {
-  const auto failed = std::ranges::find_if(
-      order.sources, [](const Order::Source& source) { return bool(source.error); });
-  return failed == order.sources.end() ? make_error_code(Errc::bad_response) : failed->error;
+  for (std::size_t i = 0; i < order.sources.size(); ++i)
+    if (may_say_why(order, i)) return order.sources[i].error;
+  return order.last ? order.last : make_error_code(Errc::bad_response);
+}
+
+// Where one source decides whether the object has changed, no other says so.
+bool FetchLoop::may_say_why(const Order& order, std::size_t index) {
+  const std::error_code error = order.sources[index].error;
+  if (!error || !order.sink || order.sources.size() == 1) return bool(error);
+  if (order.sink->standing(index) == Standing::unusable) return false;
+  if (error != Errc::changed) return true;
+  for (std::size_t i = 0; i < order.sources.size(); ++i)
+    if (order.sink->decides(i)) return false;
+  return true;
 }
 
 // A source that failed for more than a passing reason is asked last for a while, by other orders

@@ -250,6 +250,31 @@ TEST_F(FetchSources, TwoAnswersOfTheSourceThatDecidesMeanChangedWhateverMirrorsH
   EXPECT_EQ(transport.count(), 2u);
 }
 
+// S-MIRROR-4
+TEST_F(FetchSources, AMirrorWithAnotherVersionNeverHasTheLastWordOnIt) {
+  auto sink = std::make_shared<RecordingSink>();
+  sink->expected = {kTotal, std::string(kTag), {}};
+  sink->standings = {Standing::unusable};
+  sink->decisive = 2;
+  add(sink, 0, 9, {kOne, kTwo, kThree});
+  respond(0, 206, part(0, 9, "\"v2\""), text(0, 9));
+  EXPECT_EQ(url(1), kThree);
+  respond(1, 404);
+  await_request(3, 1s);
+  EXPECT_EQ(url(2), kTwo);
+  respond(2, 206, part(0, 9, "\"v2\""), text(0, 9));
+  EXPECT_EQ(sink->outcome(), Errc::missing);
+}
+
+// S-MIRROR-1
+TEST_F(FetchSources, WhatMayNotServeTheVersionDoesNotSayWhyItFailed) {
+  const auto sink = order(0, 9);
+  fault(0, Fault::reset);
+  sink->standings = {Standing::unusable};  // meanwhile the mirror gave the version to others
+  respond(1, 404);
+  EXPECT_EQ(sink->outcome(), Errc::missing);
+}
+
 TEST_F(FetchSources, ASourceThatContradictsTheManifestIsAnErrorOnlyWhenNoOtherHelps) {
   for (const bool mirror_has_it : {true, false}) {
     auto sink = std::make_shared<RecordingSink>();
