@@ -122,12 +122,11 @@ void Lane::deliver(std::vector<Mail>& mails) {
 
 // How long poll() may sleep.  From here on a new letter wakes it.
 milliseconds Lane::rest() {
-  milliseconds most = kStatusAge;  // something may have changed since the last publish()
-  if (!dirty_) {
-    const TimePoint at = loop_.wake_at();
-    most = at == TimePoint::max() ? milliseconds::max()
-                                  : std::chrono::ceil<milliseconds>(at - clock_.now());
-  }
+  TimePoint at = loop_.wake_at();
+  if (dirty_) at = std::min(at, published_ + kStatusAge);  // something may have changed since
+  const milliseconds most = at == TimePoint::max()
+                                ? milliseconds::max()
+                                : std::chrono::ceil<milliseconds>(at - clock_.now());
   const std::lock_guard lock(mutex_);
   if (!mails_.empty() || stopping_) return milliseconds(0);
   asleep_ = true;

@@ -63,15 +63,15 @@ class LiveFetcher {
     fetch(url, range, sink);
     return sink;
   }
-  void fetch(const std::string& url, fetch::ByteRange range,
-             std::shared_ptr<fetch::RangeSink> sink) {
+  void fetch(const std::string& url, fetch::ByteRange range, std::shared_ptr<fetch::RangeSink> sink,
+             fetch::Priority priority = fetch::Priority::demand) {
     auto object = std::make_shared<fetch::Object>();
     object->urls.push_back(url);
     fetcher_.fetch({.id = fetcher_.new_id(),
                     .object = std::move(object),
                     .range = range,
                     .whole = false,
-                    .priority = fetch::Priority::demand,
+                    .priority = priority,
                     .sink = std::move(sink)});
   }
   // How long one takes, which must succeed.
