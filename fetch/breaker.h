@@ -49,8 +49,11 @@ class Breaker {
   // An attempt that began at `began` ended, or was given up, without a sign of life.
   // True: the state is another now.
   bool failed(std::error_code cause, bool trial, TimePoint began, TimePoint now) noexcept;
-  // The trial is over and said nothing of the host.  No effect after failed() or alive().
-  void trial_over() noexcept { trial_out_ = false; }
+  // The trial that began at `began` is over and said nothing of the host.  No effect after failed()
+  // or alive(), also when another trial is out by then.
+  void trial_over(TimePoint began) noexcept {
+    if (began > alive_) trial_out_ = false;
+  }
   // The network is another one: nothing is known, and what began before says nothing.
   void reset(TimePoint now) noexcept;
 

@@ -242,7 +242,7 @@ bool FetchLoop::drain_all(Attempt& attempt, const ResponseHead& head) noexcept {
 
 void FetchLoop::release(Attempt& attempt) noexcept {
   if (attempt.hedges) attempt.hedges->hedge = nullptr;
-  if (attempt.trial) attempt.host.breaker().trial_over();
+  if (attempt.trial) attempt.host.breaker().trial_over(attempt.began);
   admission_.ended(attempt.host);
   attempts_.erase(attempt.self);
 }

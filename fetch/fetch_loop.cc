@@ -139,14 +139,14 @@ void FetchLoop::launch(Order& order) {
   const bool complete = order.sink && kept >= order.range.length();
   const bool trial = order.host->breaker().state() != Breaker::State::closed;
   if (complete || (order.sink && !order.sink->useful()) || (trial && !demanded(order))) {
-    if (trial) order.host->breaker().trial_over();
+    if (trial) order.host->breaker().trial_over(clock_.now());
     admission_.ended(*order.host);
     return finish(
         order, complete ? std::error_code{} : std::make_error_code(std::errc::operation_canceled));
   }
   const auto credential = credential_for(*order.object, order.origin(), order.target);
   if (!credential) {
-    if (trial) order.host->breaker().trial_over();
+    if (trial) order.host->breaker().trial_over(clock_.now());
     admission_.ended(*order.host);
     order.state = Order::State::waiting;
     return failed(order, {.error = credential.error(), .what = "auth"}, 0,

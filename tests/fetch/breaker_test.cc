@@ -120,9 +120,21 @@ TEST_F(BreakerTest, ATrialThatEndsWithoutAWordLetsTheNextOneStart) {
   for (int i = 0; i < 3; ++i) fail(1s);
   breaker.started();
   EXPECT_FALSE(breaker.admits(at(5s)));
-  breaker.trial_over();
+  breaker.trial_over(at(5s));
   EXPECT_TRUE(breaker.admits(at(5s)));
   EXPECT_EQ(breaker.state(), State::doubtful);
+}
+
+TEST_F(BreakerTest, ATrialOfAnEarlierDoubtThatEndsLateLetsNoSecondOneOut) {
+  for (int i = 0; i < 3; ++i) fail(1s);
+  breaker.started();
+  breaker.alive(at(6s));
+  for (int i = 0; i < 3; ++i) fail(7s);
+  breaker.started();
+  breaker.trial_over(at(5s));
+  EXPECT_FALSE(breaker.admits(at(10s)));
+  breaker.trial_over(at(9s));
+  EXPECT_TRUE(breaker.admits(at(10s)));
 }
 
 TEST_F(BreakerTest, FailuresOfWhatBeganEarlierAreNoTrials) {

@@ -117,6 +117,29 @@ TEST_F(Silence, TheFirstReadAfterAnOutageSucceedsWithinASecond) {
   }
 }
 
+TEST_F(Silence, ATrialThatWentOnAsATransferLetsNoOtherOutWhenItBreaks) {
+  want(0, 9);
+  for (std::size_t i = 0; i < 3; ++i) {
+    await_request(i + 1);
+    fault(i, Fault::reset);
+  }
+  await_request(4);
+  transport.connect(3);
+  transport.head(3, 206, part(0, 9));
+  pass(10ms);
+  want(10, 19);
+  for (std::size_t i = 4; i < 7; ++i) {
+    await_request(i + 1);
+    fault(i, Fault::reset);
+  }
+  ASSERT_STREQ(breaker(), "doubtful");
+  await_request(8);
+  want(20, 29);
+  transport.end(3, Fault::reset);
+  pass(1s);
+  EXPECT_EQ(transport.count(), 8u) << "a trial is out";
+}
+
 TEST_F(Silence, AnOutageIsToldWhenItBeginsAndWhenItEnds) {
   open();
   unsigned opened = 0;
