@@ -16,14 +16,13 @@ bool room(unsigned running, unsigned limit, bool demand) noexcept {
 
 void Admission::enqueue(Age age, Host& host, Priority priority) {
   lines_[static_cast<std::size_t>(priority)][&host].insert(age);
-  ++queued_;
 }
 
 void Admission::remove(Age age, Host& host, Priority priority) {
   Lines& lines = lines_[static_cast<std::size_t>(priority)];
   const auto line = lines.find(&host);
   if (line == lines.end()) return;
-  queued_ -= line->second.erase(age);
+  line->second.erase(age);
   if (line->second.empty()) lines.erase(line);
 }
 

@@ -53,9 +53,6 @@ class Admission {
   // Slots for each host with something to do, if all took the same.
   unsigned part() const noexcept;
 
-  unsigned running() const noexcept { return running_; }
-  std::size_t queued() const noexcept { return queued_; }
-
  private:
   using Lines = std::map<Host*, std::set<Age>>;  // never an empty set
 
@@ -65,7 +62,6 @@ class Admission {
   unsigned slots_;
   unsigned running_ = 0;
   unsigned hosts_running_ = 0;  // hosts with something running
-  std::size_t queued_ = 0;
   std::array<Lines, 4> lines_;  // by Priority
 };
 

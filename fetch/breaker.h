@@ -62,7 +62,6 @@ class Breaker {
   // Of the last failure; empty while closed.
   std::error_code cause() const noexcept { return cause_; }
   unsigned failures() const noexcept { return failures_; }  // in a row
-  TimePoint since() const noexcept { return since_; }       // the first of them
   std::uint64_t opened() const noexcept { return opened_; }
 
  private:
@@ -75,7 +74,7 @@ class Breaker {
   unsigned trials_ = 0;  // that failed
   std::error_code cause_;
   TimePoint alive_{};
-  TimePoint since_{};
+  TimePoint since_{};  // the first of those in a row
   TimePoint next_trial_{};
   Duration spacing_ = kFirstSpacing;
   std::uint64_t opened_ = 0;
