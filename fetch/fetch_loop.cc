@@ -214,6 +214,13 @@ bool FetchLoop::add_condition(const Order& order, WireRequest& request) const {
 
 void FetchLoop::stop() noexcept {
   stopped_ = true;
+  // Nobody goes on in another's place, which would need memory.
+  for (const auto& [age, order] : orders_) {
+    order->question.clear();
+    order->awaits = nullptr;
+  }
+  reresolving_ = {};
+  patient_.clear();
   while (!attempts_.empty()) {
     Attempt& attempt = attempts_.front();
     if (attempt.order) detach(attempt);
