@@ -115,24 +115,22 @@ bool FetchLoop::on_probe_head(Attempt& attempt, const ResponseHead& head) {
 }
 
 // The answer to a probe that asked for more than one byte: if its body is taken, the probe is over
-// and its order goes on as the fetch of these bytes.  They pass the same door as all others.
+// and its order goes on as the fetch of these bytes.  They pass the same door as all others.  Not
+// those of an answer without a range: nothing tells them from some server's word in between.
 bool FetchLoop::becomes_fetch(Attempt& attempt, const ResponseHead& head, const Version& seen) {
   Order& order = *attempt.order;
-  const bool whole = head.status == 200;
   const std::uint64_t bytes = std::min(order.range.length(), *seen.total);
-  if (order.range.length() == 1 || bytes == 0 || attempt.head_only) return false;
-  if (whole && bytes < *seen.total) return false;
-  auto sink = order.probe->taker(order.at, seen, bytes, whole);
+  if (head.status != 206 || order.range.length() == 1 || bytes == 0) return false;
+  auto sink = order.probe->taker(order.at, seen, bytes);
   if (!sink) return false;
   const ByteRange range{0, bytes - 1};
-  auto slice = accept(head, range, sink->expect(order.at), whole);
+  auto slice = accept(head, range, sink->expect(order.at), false);
   if (!slice || !sink->begin(order.at, slice->seen, slice->counted)) {
     sink->finish(std::make_error_code(std::errc::operation_canceled));
     return false;
   }
   attempt.probe = false;
   attempt.asked = order.range = range;
-  order.whole = whole;
   order.sink = std::move(sink);
   order.priority = Priority::sibling;  // until somebody waits for it
   std::exchange(order.probe, nullptr)->finish({}, seen, order.at);

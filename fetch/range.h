@@ -100,10 +100,10 @@ struct RangeSink {
 // Where the answer to "how long is it, and which version" goes.  A lane's thread.
 struct ProbeSink {
   // The answer of `source` brings the object's first `bytes` as well, as many as were asked for or
-  // all there are; `whole`: without a range.  Who takes them?  Null: nobody, and they are dropped.
-  // At most once, before finish({}); what is returned is called as a RangeOrder's sink is.
+  // all there are.  Who takes them?  Null: nobody, and they are dropped.  At most once, before
+  // finish({}); what is returned is called as a RangeOrder's sink is.
   virtual std::shared_ptr<RangeSink> taker(std::size_t /*source*/, const Version& /*seen*/,
-                                           std::uint64_t /*bytes*/, bool /*whole*/) noexcept {
+                                           std::uint64_t /*bytes*/) noexcept {
     return nullptr;
   }
   // Exactly once.  `source`: who said so.

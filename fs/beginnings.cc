@@ -44,7 +44,7 @@ Beginnings::Room Beginnings::reserve(cache::GroupId group) {
 
 std::shared_ptr<fetch::RangeSink> Beginnings::take(Room room,
                                                    const std::shared_ptr<RemoteFile>& file,
-                                                   std::uint64_t bytes, bool whole) {
+                                                   std::uint64_t bytes) {
   const Extent beginning{0, bytes};
   if (!usable(*file, beginning)) return nullptr;
   const Digests digests = file->units() ? digests_at_hand(*file, beginning, cache_) : nullptr;
@@ -53,9 +53,8 @@ std::shared_ptr<fetch::RangeSink> Beginnings::take(Room room,
   auto claim = cache_.claim(file->version(), beginning, BlockCache::Why::ahead,
                             {.filler = room.id, .group = file->group_at(0)});
   if (!claim || claim->missing.size() != claim->pins.size()) return nullptr;
-  return std::make_shared<Fill>(
-      fill_, file, std::move(claim->missing),
-      FillReason{.id = room.id, .whole = whole, .walk = always_, .digests = digests});
+  return std::make_shared<Fill>(fill_, file, std::move(claim->missing),
+                                FillReason{.id = room.id, .walk = always_, .digests = digests});
 }
 
 void Beginnings::note_read(const RemoteFile& file, Extent bytes) noexcept {

@@ -35,10 +35,10 @@ class Beginnings {
 
   // For the next file, of which no more is known than its server.
   Room reserve(cache::GroupId group);
-  // Who takes the first `bytes` of `file`, of which nothing was ever fetched.  `whole`: see
-  // FillReason.  Null: nobody, where its digests are not of these bytes or memory is short now.
+  // Who takes the first `bytes` of `file`, of which nothing was ever fetched.  Null: nobody, where
+  // its digests are not of these bytes or memory is short now.
   std::shared_ptr<fetch::RangeSink> take(Room room, const std::shared_ptr<RemoteFile>& file,
-                                         std::uint64_t bytes, bool whole);
+                                         std::uint64_t bytes);
   // A program reads, first of all since the size of `file` was asked for, these bytes of it.
   void note_read(const RemoteFile& file, cache::Extent bytes) noexcept;
 

@@ -29,14 +29,14 @@ class Resolver::Probe final : public fetch::ProbeSink {
  public:
   using Done = std::function<void(std::error_code, const Word&)>;
   using Taker = std::function<std::shared_ptr<fetch::RangeSink>(const Word&, std::uint64_t bytes,
-                                                                bool whole, Beginnings::Room)>;
+                                                                Beginnings::Room)>;
   Probe(Beginnings::Room room, Taker taker, Done done)
       : room_(std::move(room)), taker_(std::move(taker)), done_(std::move(done)) {}
 
   std::shared_ptr<fetch::RangeSink> taker(std::size_t source, const fetch::Version& seen,
-                                          std::uint64_t bytes, bool whole) noexcept override {
+                                          std::uint64_t bytes) noexcept override {
     try {
-      return taker_({source, seen}, bytes, whole, std::move(room_));
+      return taker_({source, seen}, bytes, std::move(room_));
     } catch (const std::bad_alloc&) {
       return nullptr;  // The size is worth knowing without them.
     }
@@ -102,8 +102,8 @@ std::optional<std::error_code> Resolver::probe(Aim aim, Inode inode,
   const auto id = room.id;
   const std::uint64_t bytes = room.bytes;
   const auto take = [this, number = number_of(inode)](const Word& word, std::uint64_t came,
-                                                      bool whole, Beginnings::Room held) {
-    return taker(number, word, came, whole, std::move(held));
+                                                      Beginnings::Room held) {
+    return taker(number, word, came, std::move(held));
   };
   const auto done = [this, aim, inode, first_answer = std::move(first_answer)](
                         std::error_code outcome, const Word& word) {
@@ -122,15 +122,14 @@ std::optional<std::error_code> Resolver::probe(Aim aim, Inode inode,
 // The size is known from here on, before those who wait for it hear of it: who reads then finds the
 // bytes coming.
 std::shared_ptr<fetch::RangeSink> Resolver::taker(FileNumber number, const Word& word,
-                                                  std::uint64_t bytes, bool whole,
-                                                  Beginnings::Room room) {
+                                                  std::uint64_t bytes, Beginnings::Room room) {
   if (!files_.probed(number, word.source, word.seen, clock_.now())) return nullptr;
   const auto names = files_.names();
   const auto row = names->row(number);
   const auto attributes = row ? files_.attributes(*names, *row) : std::nullopt;
   if (!attributes || attributes->size != word.seen.total) return nullptr;
   const auto file = files_.open(attributes->inode);
-  return file ? beginnings_.take(std::move(room), *file, bytes, whole) : nullptr;
+  return file ? beginnings_.take(std::move(room), *file, bytes) : nullptr;
 }
 
 void Resolver::answered(Aim aim, Inode inode, std::error_code outcome, const Word& word,

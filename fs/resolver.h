@@ -60,7 +60,7 @@ class Resolver {
 
   void send(Aim aim, Inode inode, std::optional<Word> first_answer);
   std::shared_ptr<fetch::RangeSink> taker(FileNumber number, const Word& word, std::uint64_t bytes,
-                                          bool whole, Beginnings::Room room);
+                                          Beginnings::Room room);
   // Empty: a probe is on its way.  Else what there is to say without one.
   std::optional<std::error_code> probe(Aim aim, Inode inode, std::optional<Word> first_answer);
   void answered(Aim aim, Inode inode, std::error_code outcome, const Word& word,

@@ -67,12 +67,11 @@ class RecordingSink final : public fetch::RangeSink {
 
 class RecordingProbe final : public fetch::ProbeSink {
  public:
-  std::shared_ptr<fetch::RangeSink> taker(std::size_t, const fetch::Version&, std::uint64_t bytes,
-                                          bool whole) noexcept override {
+  std::shared_ptr<fetch::RangeSink> taker(std::size_t, const fetch::Version&,
+                                          std::uint64_t bytes) noexcept override {
     EXPECT_TRUE(outcomes.empty()) << "taker() after finish()";
     EXPECT_EQ(offered, 0u) << "taker() twice";
     offered = bytes;
-    offered_whole = whole;
     return takes;
   }
   void finish(std::error_code why, const fetch::Version& version,
@@ -87,7 +86,6 @@ class RecordingProbe final : public fetch::ProbeSink {
 
   std::shared_ptr<RecordingSink> takes;  // null: nobody does
   std::uint64_t offered = 0;             // bytes; 0: none were
-  bool offered_whole = false;
 
   std::vector<std::error_code> outcomes;
   fetch::Version seen;

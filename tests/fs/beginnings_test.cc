@@ -210,7 +210,7 @@ TEST_F(Unsized, ANewVersionHasABeginningOfItsOwn) {
 
 TEST_F(Unsized, AnAnswerThatContradictsTheManifestBringsNoBytes) {
   const auto taker = [this](std::uint64_t size, const std::string& tag) {
-    return fetching.probes[0].sink->taker(0, {size, tag, std::nullopt}, 300, false);
+    return fetching.probes[0].sink->taker(0, {size, tag, std::nullopt}, 300);
   };
   look_up("f10");
   EXPECT_TRUE(taker(300, "\"any\""));

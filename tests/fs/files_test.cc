@@ -145,8 +145,8 @@ TEST(FilesMemory, AFileThatWasReadCostsWhatTheStatusSays) {
   struct {
     std::string digest, more;
     double most;  // bytes
-  } const kinds[] = {{"-", "", 300},
-                     {kDigest, "", 300},
+  } const kinds[] = {{"-", "", 400},
+                     {kDigest, "", 400},
                      {kDigest, "\tmirror=http://m/f", 1400},
                      {"-", "\tpieces=sha256:65536:http://h/list", 2200}};
   for (const auto& kind : kinds) {

@@ -96,18 +96,17 @@ class FakeFetching final : public fetch::Fetching {
   }
 
   // Answers the oldest probe with the object's size, and with its first bytes where they are asked
-  // for and taken: then they are an order, begun.  `ignored`: as a server that knows no ranges.
+  // for and taken: then they are an order, begun.  `ignored`: by a server that knows no ranges.
   void answer_probe(std::uint64_t total, bool ignored = false) {
     const fetch::ProbeOrder probe = std::move(probes.front());
     probes.erase(probes.begin());
     const std::uint64_t bytes = std::min(total, probe.bytes);
-    const bool brings = probe.bytes > 1 && bytes > 0 && (!ignored || bytes == total);
-    auto sink = brings ? probe.sink->taker(server_source, version(total), bytes, ignored) : nullptr;
+    const bool brings = probe.bytes > 1 && bytes > 0 && !ignored;
+    auto sink = brings ? probe.sink->taker(server_source, version(total), bytes) : nullptr;
     if (sink && sink->begin(server_source, version(total), true)) {
       orders.push_back({.order = {.id = probe.id,
                                   .object = probe.object,
                                   .range = {0, bytes - 1},
-                                  .whole = ignored,
                                   .priority = fetch::Priority::sibling,
                                   .sink = sink},
                         .begun = true,
