@@ -139,7 +139,7 @@ TEST_F(FilesTest, AVersionThatEndedIsNotRemembered) {
 
 // S-MEM-1
 TEST(FilesMemory, AFileThatWasReadCostsWhatTheStatusSays) {
-  if (mallinfo2().uordblks == 0) GTEST_SKIP() << "memory is a sanitizer's";
+  const bool counted = mallinfo2().uordblks > 0;  // not by a sanitizer's malloc
   constexpr Inode kFiles = 5000;
   constexpr std::uint64_t kSize = 200000;
   struct {
@@ -164,7 +164,7 @@ TEST(FilesMemory, AFileThatWasReadCostsWhatTheStatusSays) {
     const double each = static_cast<double>(mallinfo2().uordblks - before) / kFiles;
     std::printf("%.6s%s: %.0f bytes a file\n", kind.digest.c_str(), kind.more.c_str(), each);
     EXPECT_EQ(files.remembered(), kFiles);
-    EXPECT_LE(each, kind.most);
+    EXPECT_LE(counted ? each : 0, kind.most);
   }
 }
 
