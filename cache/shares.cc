@@ -47,7 +47,7 @@ bool Shares::admits(GroupId id, std::uint64_t cost, std::uint64_t reserve) const
   if (is_foremost || foremost.cost == 0) return true;
   // Until it has its turn the others keep to equal parts of what it leaves, one of them free; what
   // they hold more ends by itself.
-  const auto active = [this](const Group* of) { return of != nullptr && is_active(*of) ? 1u : 0u; };
+  const auto active = [](const Group* of) { return of != nullptr && is_active(*of) ? 1u : 0u; };
   const std::size_t others = active_ + 1 - active(group) - active(find(foremost.group));
   if (before + cost <= (limit_ - foremost.cost) / (others + 1)) return true;
   // One claim at a time may be larger: nobody is held up by one that cannot have its room.
