@@ -51,7 +51,7 @@ extern "C" int clock_gettime(clockid_t clock, timespec* out) noexcept {
 
 // Until when is told by the steady clock, and the kernel's own is waited for.
 extern "C" int pthread_cond_clockwait(pthread_cond_t* condition, pthread_mutex_t* mutex,
-                                      clockid_t clock, const timespec* until) noexcept {
+                                      clockid_t clock, const timespec* until) {
   static const auto wait = reinterpret_cast<decltype(&pthread_cond_clockwait)>(
       dlsym(RTLD_NEXT, "pthread_cond_clockwait"));
   timespec real = *until;
