@@ -375,7 +375,8 @@ void FaultMatrix::look_at_errors(Bench& bench) {
   }
   figures().oldest.raise(
       std::chrono::milliseconds(status["parked"]["longest_ms"].get<std::int64_t>()));
-  // Where a read's deadline and the end of its order are the same moment, neither may count it.
+  // One of 63 was missing in two runs; likely, not proven: a read whose deadline and whose order's
+  // end are the same moment is counted by neither.
   EXPECT_GE(errors() + 2, failed) << bench.title();
   EXPECT_EQ(status["parked"]["requests"].get<std::uint64_t>(), 0u) << bench.title();
 }
