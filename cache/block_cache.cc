@@ -140,10 +140,15 @@ std::optional<BlockCache::Claim> BlockCache::claim(VersionId version, Extent byt
 Wait BlockCache::await_room(std::uint64_t bytes, GroupId group, std::shared_ptr<Waiter> waiter) {
   const std::uint64_t cost = cost_at_most(bytes) + kRoomSlack;
   if (cost > limit_) return Wait::failed;
-  const std::lock_guard lock(mutex_);
-  if (!shares_.behind(group, waiter.get()) && shares_.admits(group, cost, 0)) return Wait::ready;
-  shares_.queue(group, cost, std::move(waiter));
-  ++status_.room_waits;
+  bool due = false;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!shares_.behind(group, waiter.get()) && shares_.admits(group, cost, 0)) return Wait::ready;
+    shares_.queue(group, cost, std::move(waiter));
+    ++status_.room_waits;
+    due = room_is_due();  // being the foremost may be all that was missing
+  }
+  if (due) serve();
   return Wait::waiting;
 }
 
@@ -390,13 +395,15 @@ bool BlockCache::room_is_due() const noexcept { return !serving_ && shares_.due(
 // One at a time: who is woken claims before the next one's turn is judged.  What becomes free
 // meanwhile, here or on another thread, is seen by the next round, so nobody else needs to serve.
 void BlockCache::serve() noexcept {
+  Shares::Rooms due;  // until its turn is over: nobody else may get its waiter's address
   for (bool first = true;; first = false) {
-    Shares::Rooms due;
+    Shares::Rooms over;  // dies after the lock
     {
       const std::lock_guard lock(mutex_);
       if (!first) {
         serving_ = false;
         shares_.end_turn();
+        over.swap(due);
       }
       if (!room_is_due()) return;
       serving_ = true;

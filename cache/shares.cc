@@ -36,11 +36,15 @@ void Shares::let_go(Group& group, std::uint64_t cost) noexcept {
 }
 
 bool Shares::admits(GroupId id, std::uint64_t cost, std::uint64_t reserve) const noexcept {
+  return admits(id, cost, reserve, foremost());
+}
+
+bool Shares::admits(GroupId id, std::uint64_t cost, std::uint64_t reserve,
+                    const Foremost& foremost) const noexcept {
   if (cost + reserve > available()) return false;
   if (held_ == 0) return true;
   const Group* const group = find(id);
   const std::uint64_t before = group != nullptr ? group->held : 0;
-  const Foremost foremost = this->foremost();
   const bool is_foremost = foremost.cost > 0 && foremost.group == id;
   if (is_foremost && before == 0) return true;
   if (before + cost + reserve > available() - cost) return false;
@@ -54,14 +58,12 @@ bool Shares::admits(GroupId id, std::uint64_t cost, std::uint64_t reserve) const
   return before == 0 && cost <= limit_ / (others + 2);
 }
 
-const Shares::Group* Shares::oldest() const noexcept {
-  const auto order = [](const Group* group) { return group->rooms.front().order; };
-  const auto found = std::ranges::min_element(waiting_, {}, order);
-  return found == waiting_.end() ? nullptr : *found;
-}
-
 Shares::Foremost Shares::foremost() const noexcept {
-  const Group* const group = oldest();
+  const auto order = [](const Group* group) {
+    return std::pair(group->held > 0, group->rooms.front().order);
+  };
+  const auto found = std::ranges::min_element(waiting_, {}, order);
+  const Group* const group = found == waiting_.end() ? nullptr : *found;
   const std::uint64_t cost = group != nullptr ? group->rooms.front().cost : 0;
   if (turn_.waiter != nullptr) return {turn_.group, std::max(turn_.cost, cost)};
   return {group != nullptr ? group->id : 0, cost};
@@ -119,11 +121,12 @@ const Shares::Group* Shares::find(GroupId id) const noexcept {
 }
 
 Shares::Group* Shares::next() const noexcept {
+  const Foremost foremost = this->foremost();  // once: many may wait
   Group* best = nullptr;
   for (Group* const group : waiting_) {
     const Room& head = group->rooms.front();
     const bool earlier = best == nullptr || head.order < best->rooms.front().order;
-    if (earlier && admits(group->id, head.cost, 0)) best = group;
+    if (earlier && admits(group->id, head.cost, 0, foremost)) best = group;
   }
   return best;
 }

@@ -5,9 +5,10 @@
 // Held is what cannot leave now: being filled, or pinned.  What waits for a server that says
 // nothing is held until its readers give up, so a group may hold no more than it leaves to all
 // others: half of the memory, the next one half of the rest.  Within a group it is first come,
-// first served; groups do not wait for each other, but for the one that waits longest they leave
-// as much as it wants, in time.  A group's record is not charged: there is one
-// for each server, not for each block.  Pure; guarded by its owner.
+// first served; groups do not wait for each other, but for the foremost they leave as much as it
+// wants, in time: who waits longest of those whose group holds nothing.  Who holds something waits
+// for its own server first.  A group's record is not charged: there is one for each server, not
+// for each block.  Pure; guarded by its owner.
 #pragma once
 
 #include <cstddef>
@@ -54,7 +55,7 @@ class Shares {
 
   // May the group hold `cost` more, so that `reserve` stays free beside it?  What nobody competes
   // for is not refused: the first claim on idle memory may have all of it.  Nor is what fits
-  // refused to who waits longest, if its group holds nothing.
+  // refused to the foremost, if its group holds nothing.
   bool admits(GroupId id, std::uint64_t cost, std::uint64_t reserve) const noexcept;
 
   // Is somebody of the group before `waiter` (null: before a newcomer)?
@@ -72,15 +73,17 @@ class Shares {
   void end_turn() noexcept { turn_ = {}; }
 
  private:
-  // Who comes before all others: has the turn, or waits longest.
+  // Who comes before all others: has the turn, or waits longest of groups that hold nothing, if
+  // there are such.
   struct Foremost {
     GroupId group = 0;
     std::uint64_t cost = 0;  // to be left to it; 0: nobody waits
   };
 
   const Group* find(GroupId id) const noexcept;
-  const Group* oldest() const noexcept;  // whose head came first
   Foremost foremost() const noexcept;
+  bool admits(GroupId id, std::uint64_t cost, std::uint64_t reserve,
+              const Foremost& foremost) const noexcept;
   Group* next() const noexcept;  // whose head is due
   Group& obtain(GroupId id);
   void left_queue(Group& group) noexcept;

@@ -52,7 +52,8 @@ bool is_version(const Version& expect, const Version& seen) noexcept;
 // version.
 Verdict<Slice> accept(const ResponseHead& head, ByteRange asked, const Version& expect, bool whole);
 
-// The version and total that the answer to a probe (Range: bytes=0-0, or HEAD) tells, or why not.
+// The version and total that the answer to a probe (a range from the first byte, or HEAD) tells, or
+// why not.
 Verdict<Version> accept_probe(const ResponseHead& head);
 
 }  // namespace skimfs::fetch

@@ -15,10 +15,11 @@ bool room(unsigned running, unsigned limit, bool demand) noexcept {
 }  // namespace
 
 void Admission::enqueue(Age age, Host& host, Priority priority) {
-  lines_[static_cast<std::size_t>(priority)][&host].insert(age);
+  std::set<Age> one{age};
+  lines_[static_cast<std::size_t>(priority)][&host].merge(one);  // which needs no memory
 }
 
-void Admission::remove(Age age, Host& host, Priority priority) {
+void Admission::remove(Age age, Host& host, Priority priority) noexcept {
   Lines& lines = lines_[static_cast<std::size_t>(priority)];
   const auto line = lines.find(&host);
   if (line == lines.end()) return;
@@ -27,8 +28,9 @@ void Admission::remove(Age age, Host& host, Priority priority) {
 }
 
 void Admission::promote(Age age, Host& host, Priority from) {
-  remove(age, host, from);
+  if (from == Priority::demand) return;
   enqueue(age, host, Priority::demand);
+  remove(age, host, from);
 }
 
 bool Admission::may_start(const Host& host, bool demand, TimePoint now) const noexcept {
@@ -46,7 +48,7 @@ unsigned Admission::part() const noexcept {
   return std::max(slots_ / std::max(hosts, 1u), 1u);
 }
 
-std::optional<Admission::Age> Admission::next(TimePoint now) {
+std::optional<Admission::Age> Admission::next(TimePoint now) noexcept {
   const unsigned fair = part();
   for (std::size_t i = 0; i < lines_.size(); ++i) {
     const auto priority = static_cast<Priority>(i);
@@ -79,6 +81,10 @@ bool Admission::could_take(const Host& host, TimePoint now) const noexcept {
   return room(running_, slots_, true) && may_start(host, true, now);
 }
 
+bool Admission::bears_speculation(const Host& host, unsigned here, unsigned in_all) const noexcept {
+  return room(in_all, slots_, false) && room(here, host.limit(), false);
+}
+
 void Admission::started(Host& host, TimePoint now) noexcept {
   if (host.running() == 0) ++hosts_running_;
   host.started(now);
@@ -103,13 +109,15 @@ std::optional<TimePoint> Admission::wake_at(TimePoint now) const {
   return first;
 }
 
-std::vector<Admission::Age> Admission::waiting_for(Host& host) const {
-  std::vector<Age> ages;
+std::optional<Admission::Age> Admission::waiting_for(Host& host, Age after) const noexcept {
+  std::optional<Age> first;
   for (const Lines& lines : lines_) {
     const auto line = lines.find(&host);
-    if (line != lines.end()) ages.insert(ages.end(), line->second.begin(), line->second.end());
+    if (line == lines.end()) continue;
+    const auto age = line->second.upper_bound(after);
+    if (age != line->second.end()) first = std::min(first.value_or(*age), *age);
   }
-  return ages;
+  return first;
 }
 
 bool Admission::starved(TimePoint now) const {

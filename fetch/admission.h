@@ -2,8 +2,8 @@
 //
 // Who may start an exchange now.
 //
-// Each running exchange has one socket, and idle sockets give way to new ones (curl_transport), so
-// a cap on exchanges is a cap on sockets.  Pure; one thread.
+// Each running exchange has one socket; idle ones, and the second ones of those that connect, give
+// way (socket_book), so a cap on exchanges is a cap on sockets.  Pure; one thread.
 #pragma once
 
 #include <array>
@@ -11,7 +11,6 @@
 #include <map>
 #include <optional>
 #include <set>
-#include <vector>
 
 #include "fetch/clock.h"
 #include "fetch/fetcher.h"
@@ -29,25 +28,29 @@ class Admission {
 
   explicit Admission(unsigned slots) : slots_(slots) {}
 
+  // Throws std::bad_alloc, and nothing has changed then; so does promote().
   void enqueue(Age age, Host& host, Priority priority);
-  // Both: `age` waits for `host` with that priority.
-  void remove(Age age, Host& host, Priority priority);
+  // No effect where `age` does not wait for `host` with that priority.
+  void remove(Age age, Host& host, Priority priority) noexcept;
+  // `age` waits for `host` with priority `from`.
   void promote(Age age, Host& host, Priority from);
 
   // The order to start now; its slots are taken until ended().  Empty when none may.
-  std::optional<Age> next(TimePoint now);
+  std::optional<Age> next(TimePoint now) noexcept;
   // Takes slots for another exchange of an order that runs; false: none are free.  Whoever waits
   // goes first: call it when next() has nobody.
   bool take(Host& host, TimePoint now) noexcept;
   bool could_take(const Host& host, TimePoint now) const noexcept;
   void ended(Host& host) noexcept;  // each of those
+  // Of those that run nobody waits for so many, at `host` and in all: may there be one more?
+  bool bears_speculation(const Host& host, unsigned here, unsigned in_all) const noexcept;
 
   // When the first pause ends, or the first trial is due, that a waiting order waits for; empty
   // when none does.
   std::optional<TimePoint> wake_at(TimePoint now) const;
 
-  // Those that wait for `host`.
-  std::vector<Age> waiting_for(Host& host) const;
+  // Of those that wait for `host`, the oldest that is younger than `after`.
+  std::optional<Age> waiting_for(Host& host, Age after) const noexcept;
   // A demanded order waits though its host could take it and has less than its part of the slots.
   bool starved(TimePoint now) const;
   // Slots for each host with something to do, if all took the same.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Owners of libcurl's handles.  Only curl_*.cc and url.cc include this.
+// Owners of libcurl's handles.  Only curl_options.*, http_engine.h and url.cc include this.
 #pragma once
 
 #include <curl/curl.h>
@@ -20,7 +20,6 @@ struct CurlFree {
 using CurlEasy = std::unique_ptr<CURL, CurlFree<curl_easy_cleanup>>;
 using CurlMulti = std::unique_ptr<CURLM, CurlFree<curl_multi_cleanup>>;
 using CurlShare = std::unique_ptr<CURLSH, CurlFree<curl_share_cleanup>>;
-using CurlList = std::unique_ptr<curl_slist, CurlFree<curl_slist_free_all>>;
 using CurlUrl = std::unique_ptr<CURLU, CurlFree<curl_url_cleanup>>;
 using CurlText = std::unique_ptr<char, CurlFree<curl_free>>;
 

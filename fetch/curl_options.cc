@@ -10,12 +10,12 @@
 #include <string>
 #include <utility>
 
+#include "fetch/credential.h"
+
 namespace skimfs::fetch {
 namespace {
 
 using std::chrono::milliseconds;
-
-constexpr long kConnectionLifetime = 600;  // seconds; follows DNS changes
 
 void set_trust(CURL* easy, const Trust& trust) {
   const bool own = !trust.ca_file.empty() || !trust.ca_directory.empty();
@@ -59,6 +59,7 @@ bool set_pem(CURL* easy, CURLoption option, const std::string& pem) noexcept {
 }  // namespace
 
 void check(CURLcode code, const char* option) {
+  if (code == CURLE_OUT_OF_MEMORY) throw std::bad_alloc();
   if (code != CURLE_OK)
     throw std::runtime_error(std::string("libcurl: ") + option + ": " + curl_easy_strerror(code));
 }
@@ -69,43 +70,27 @@ void init_libcurl_once() {
 }
 
 void set_common(CURL* easy, const FetchLimits& limits) {
+  SKIMFS_SET(easy, CURLOPT_CONNECT_ONLY, 1L);
   SKIMFS_SET(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-  SKIMFS_SET(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
-  SKIMFS_SET(easy, CURLOPT_FOLLOWLOCATION, 0L);
-  SKIMFS_SET(easy, CURLOPT_PATH_AS_IS, 1L);
-  SKIMFS_SET(easy, CURLOPT_HTTP_VERSION, long(CURL_HTTP_VERSION_1_1));
-  SKIMFS_SET(easy, CURLOPT_HTTP_CONTENT_DECODING, 0L);
-  SKIMFS_SET(easy, CURLOPT_HTTP09_ALLOWED, 0L);
+  SKIMFS_SET(easy, CURLOPT_HTTP_VERSION, long(CURL_HTTP_VERSION_1_1));  // what TLS offers
   SKIMFS_SET(easy, CURLOPT_NETRC, long(CURL_NETRC_IGNORED));
-  SKIMFS_SET(easy, CURLOPT_PROXY, limits.proxy.c_str());   // empty: none from the environment
-  SKIMFS_SET(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);  // a proxy's answer is nobody's head
-  SKIMFS_SET(easy, CURLOPT_NOPROXY, "");                   // likewise
+  SKIMFS_SET(easy, CURLOPT_NOPROXY, "");  // nothing from the environment
   SKIMFS_SET(easy, CURLOPT_NOSIGNAL, 1L);
   SKIMFS_SET(easy, CURLOPT_QUICK_EXIT, 1L);
   SKIMFS_SET(easy, CURLOPT_SSLVERSION, long(CURL_SSLVERSION_TLSv1_2));
   set_trust(easy, limits.trust);
+  // curl_easy_recv(3) takes no more at once (7.88, Curl_read); a buffer lives while it connects.
+  SKIMFS_SET(easy, CURLOPT_BUFFERSIZE, long(kMostAtOnce));
   SKIMFS_SET(easy, CURLOPT_TCP_KEEPALIVE, 1L);
   SKIMFS_SET(easy, CURLOPT_TCP_KEEPIDLE, 30L);
   SKIMFS_SET(easy, CURLOPT_TCP_KEEPINTVL, 10L);
   SKIMFS_SET(easy, CURLOPT_CONNECTTIMEOUT_MS, long(milliseconds(limits.connect_timeout).count()));
-  SKIMFS_SET(easy, CURLOPT_MAXAGE_CONN, long(limits.idle_timeout.count()));
-  SKIMFS_SET(easy, CURLOPT_MAXLIFETIME_CONN, kConnectionLifetime);
-  // Bytes a recv(): 256 KiB took 0.83 s of processor time for a GiB, 64 KiB 1.00 s, 32 KiB 1.14 s.
-  SKIMFS_SET(easy, CURLOPT_BUFFERSIZE, long(limits.receive_buffer));
 }
 
-bool set_credential(CURL* easy, const Credential* credential) noexcept {
-  const auto text = [](const std::string& value) {
-    return value.empty() ? nullptr : value.c_str();
-  };
+bool set_certificate(CURL* easy, const Credential* credential) noexcept {
   const Credential none;
   const Credential& with = credential ? *credential : none;
-  const bool sign = !with.signature.empty();
-  return curl_easy_setopt(easy, CURLOPT_AWS_SIGV4, text(with.signature)) == CURLE_OK &&
-         curl_easy_setopt(easy, CURLOPT_USERNAME, sign ? text(with.user) : nullptr) == CURLE_OK &&
-         curl_easy_setopt(easy, CURLOPT_PASSWORD, sign ? text(with.password) : nullptr) ==
-             CURLE_OK &&
-         set_pem(easy, CURLOPT_SSLCERT_BLOB, with.certificate) &&
+  return set_pem(easy, CURLOPT_SSLCERT_BLOB, with.certificate) &&
          set_pem(easy, CURLOPT_SSLKEY_BLOB, with.key) &&
          // Else OpenSSL would ask the terminal for the pass phrase of an encrypted key.
          curl_easy_setopt(easy, CURLOPT_KEYPASSWD, "") == CURLE_OK;
@@ -125,8 +110,6 @@ Fault fault_of(CURL* easy, CURLcode code, std::string_view words) noexcept {
   switch (code) {
     case CURLE_OK:
       return Fault::none;
-    case CURLE_WRITE_ERROR:
-      return Fault::stopped;
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_RESOLVE_PROXY:
       return Fault::dns;
@@ -145,8 +128,6 @@ Fault fault_of(CURL* easy, CURLcode code, std::string_view words) noexcept {
     case CURLE_SEND_ERROR:
     case CURLE_GOT_NOTHING:
       return Fault::reset;
-    case CURLE_PARTIAL_FILE:
-      return Fault::short_body;
     case CURLE_OUT_OF_MEMORY:
     case CURLE_FAILED_INIT:
     case CURLE_SSL_CERTPROBLEM:  // the certificate or key that we show
@@ -154,6 +135,13 @@ Fault fault_of(CURL* easy, CURLcode code, std::string_view words) noexcept {
     default:
       return Fault::protocol;
   }
+}
+
+std::string transport_version() {
+  const curl_version_info_data* info = curl_version_info(CURLVERSION_NOW);
+  std::string text = info->version;
+  if (info->ssl_version != nullptr) text += std::string(" ") + info->ssl_version;
+  return text;
 }
 
 }  // namespace skimfs::fetch

@@ -13,7 +13,7 @@ namespace {
 // it, receiving the rest is cheaper than a new connection and its slow start.
 constexpr std::uint64_t kDrainLeast = 256 * 1024;
 constexpr std::uint64_t kDrainMost = 4 * 1024 * 1024;
-// What the first receive of a probe's answer may bring anyway.
+// Of a probe's answer: less than its first receive may bring anyway.
 constexpr std::uint64_t kDrainProbe = 16 * 1024;
 // An unwanted body of undeclared length.
 constexpr std::uint64_t kDrainUndeclared = 16 * 1024;
@@ -42,6 +42,18 @@ void FetchLoop::on_connected(Attempt& attempt, bool reused, bool public_peer) {
     watch(*attempt.order);
   else if (attempt.trial)
     attempt.drain_until = attempt.progressed + limits_.first_byte_timeout;  // a trial left alone
+}
+
+// It was not used after all, and the transport times connecting.
+void FetchLoop::on_lost(Attempt& attempt) {
+  attempt.sent = attempt.reused = false;
+  attempt.progressed = clock_.now();
+  --attempt.host.reused;
+  --reused_;
+  if (attempt.order)
+    watch(*attempt.order);
+  else if (attempt.trial)
+    attempt.drain_until = attempt.progressed + limits_.connect_timeout;  // a trial left alone
 }
 
 bool FetchLoop::on_head(Attempt& attempt, const ResponseHead& head) {
@@ -121,11 +133,17 @@ bool FetchLoop::becomes_fetch(Attempt& attempt, const ResponseHead& head, const 
   Order& order = *attempt.order;
   const std::uint64_t bytes = std::min(order.range.length(), *seen.total);
   if (head.status != 206 || order.range.length() == 1 || bytes == 0) return false;
+  if (!may_speculate(attempt)) return false;
   auto sink = order.probe->taker(order.at, seen, bytes);
   if (!sink) return false;
   const ByteRange range{0, bytes - 1};
-  auto slice = accept(head, range, sink->expect(order.at), false);
-  if (!slice || !sink->begin(order.at, slice->seen, slice->counted)) {
+  std::optional<Slice> slice;
+  const bool fits = attempted([&] {  // without memory the answer is worth knowing all the same
+    auto accepted = accept(head, range, sink->expect(order.at), false);
+    if (accepted && sink->begin(order.at, accepted->seen, accepted->counted))
+      slice = *std::move(accepted);
+  });
+  if (!fits || !slice) {
     sink->finish(std::make_error_code(std::errc::operation_canceled));
     return false;
   }
@@ -133,9 +151,34 @@ bool FetchLoop::becomes_fetch(Attempt& attempt, const ResponseHead& head, const 
   attempt.asked = order.range = range;
   order.sink = std::move(sink);
   order.priority = Priority::sibling;  // until somebody waits for it
+  order.beginning = true;
   std::exchange(order.probe, nullptr)->finish({}, seen, order.at);
   accepted(attempt, *std::move(slice));
   return true;
+}
+
+// From here on nobody waits: too many of these would hold the slots that are kept for who does.
+bool FetchLoop::may_speculate(const Attempt& attempt) const {
+  unsigned here = 0, in_all = 0;
+  for (const Attempt& each : attempts_) {
+    if (&each == &attempt || !each.order) continue;
+    // A beginning's promotion may have been meant for its probe.
+    const Order& order = *each.order;
+    const bool awaited =
+        order.beginning ? order.sink->wanted() : order.priority == Priority::demand;
+    if (awaited) continue;
+    ++in_all;
+    if (&each.host == &attempt.host) ++here;
+  }
+  return admission_.bears_speculation(attempt.host, here, in_all);
+}
+
+std::span<std::byte> FetchLoop::space(const Attempt& attempt) noexcept {
+  if (!attempt.order || !attempt.slice) return {};
+  const Slice& slice = *attempt.slice;
+  if (attempt.received < slice.skip || attempt.left() == 0) return {};
+  const std::span<std::byte> space = attempt.order->sink->space();
+  return space.first(std::min<std::uint64_t>(space.size(), attempt.left()));
 }
 
 bool FetchLoop::on_body(Attempt& attempt, std::span<const std::byte> bytes) {
@@ -197,7 +240,6 @@ void FetchLoop::on_end(Attempt& attempt, const ExchangeEnd& end) {
     Trouble trouble = trouble_of(end.fault);
     judge(attempt, trouble);
   }
-  release(attempt);
 }
 
 void FetchLoop::broken(Attempt& attempt, const ExchangeEnd& end) {
@@ -246,11 +288,11 @@ void FetchLoop::release(Attempt& attempt) noexcept {
 }
 
 void FetchLoop::abort(Attempt& attempt) noexcept {
-  transport_.abort(attempt);
+  if (attempt.started) transport_.abort(attempt);
   release(attempt);
 }
 
-void FetchLoop::end_slow_drains() {
+void FetchLoop::end_slow_drains() noexcept {
   const TimePoint now = clock_.now();
   for (auto next = attempts_.begin(); next != attempts_.end();) {
     Attempt& attempt = *next++;

@@ -53,7 +53,7 @@ TimePoint FetchLoop::late_at(const Attempt& attempt) {
 }
 
 // True: an order waits to go on elsewhere.
-bool FetchLoop::hedge_late() {
+bool FetchLoop::hedge_late() noexcept {
   looked_ = clock_.now();
   bool moved = false;
   for (auto next = attempts_.begin(); next != attempts_.end();) {
@@ -62,7 +62,8 @@ bool FetchLoop::hedge_late() {
       if (!attempt.slice) {
         start_hedge(attempt);
       } else {
-        moved |= help_if_slow(attempt);
+        // An order that ends for want of memory makes room, too.
+        if (!serve(attempt.order, [&] { moved |= help_if_slow(attempt); })) moved = true;
       }
     }
   }
@@ -133,7 +134,13 @@ bool FetchLoop::move_on(Attempt& attempt) {
   return true;
 }
 
-void FetchLoop::start_hedge(Attempt& first) {
+// Without memory there is none.
+void FetchLoop::start_hedge(Attempt& first) noexcept {
+  Order& order = *first.order;
+  if (!attempted([&] { send_hedge(first); })) drop_hedge(order);
+}
+
+void FetchLoop::send_hedge(Attempt& first) {
   Order& order = *first.order;
   Host& host = first.host;
   if (host.breaker().state() != Breaker::State::closed) return;
@@ -141,9 +148,10 @@ void FetchLoop::start_hedge(Attempt& first) {
   if (!order.sink->wanted() || !order.sink->useful()) return;
   const auto credential = credential_for(*order.object, order.origin(), order.target);
   if (!credential || !admission_.take(host, clock_.now())) return;
+  Slots slots(*this, host);
   host.hedging.spend();
   ++hedges_;
-  Attempt& hedge = begin_attempt(order);
+  Attempt& hedge = begin_attempt(order, slots);
   hedge.order = nullptr;
   hedge.hedges = &order;
   hedge.drain_until = TimePoint::max();
@@ -157,7 +165,7 @@ void FetchLoop::start_hedge(Attempt& first) {
   if (first.slice) begin_look(first);
   WireRequest request = request_for(order, hedge, *credential);
   request.fresh = true;
-  transport_.start(request, hedge);
+  start(hedge, request);
 }
 
 // Is the answer to the hedge worth more than what the first one has by now?

@@ -14,6 +14,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr std::size_t kMostRemembered = 1024;
+constexpr std::size_t kMostRememberedBytes = 2 << 20;
 constexpr std::size_t kMostHosts = 1024;
 constexpr std::size_t kMostEarly = 64;
 
@@ -27,45 +28,45 @@ FetchLoop::FetchLoop(const FetchLimits& limits, const Clock& clock, FetchObserve
       hosts_(hosts),
       transport_(transport),
       admission_(limits.connections),
-      redirects_(kMostRemembered),
+      redirects_(kMostRemembered, kMostRememberedBytes),
       random_(seed) {}
 
 FetchLoop::~FetchLoop() { stop(); }
 
 // ---------------------------------------------------------------------------------- coming in
 
-void FetchLoop::add(RangeOrder wanted) {
-  auto order = std::make_unique<Order>();
-  order->id = wanted.id;
+void FetchLoop::add(RangeOrder wanted) noexcept {
+  Order* const order = new_order(wanted.id);
+  if (!order) return wanted.sink->finish(no_memory());
   order->object = std::move(wanted.object);
   order->range = wanted.range;
   order->whole = wanted.whole;
   order->fresh = wanted.fresh;
   order->priority = wanted.priority;
   order->sink = std::move(wanted.sink);
-  adopt(std::move(order));
+  adopt(*order);
 }
 
-void FetchLoop::add(ProbeOrder wanted) {
-  auto order = std::make_unique<Order>();
-  order->id = wanted.id;
+void FetchLoop::add(ProbeOrder wanted) noexcept {
+  Order* const order = new_order(wanted.id);
+  if (!order) return wanted.sink->finish(no_memory(), {}, 0);
   order->object = std::move(wanted.object);
   order->probe = std::move(wanted.sink);
   order->range = {0, wanted.bytes - 1};
+  order->priority = wanted.priority;
   order->timeout = wanted.timeout;
-  adopt(std::move(order));
+  adopt(*order);
 }
 
-void FetchLoop::adopt(std::unique_ptr<Order> owned) {
-  Order& order = *owned;
-  order.age = next_age_++;
-  orders_.emplace(order.age, std::move(owned));
-  if (order.id != 0) ages_.emplace(order.id, order.age);
+void FetchLoop::adopt(Order& order) noexcept {
   order.deadline = clock_.now() + order_time(order);
   set_timer(order, order.deadline);
   if (stopped_) return finish(order, std::make_error_code(std::errc::operation_canceled));
   if (std::ranges::find(early_, order.id) != early_.end()) order.priority = Priority::demand;
+  serve(&order, [&] { begin(order); });
+}
 
+void FetchLoop::begin(Order& order) {
   if (!read_sources(order)) return finish(order, make_error_code(Errc::bad_response));
   const auto first = choose_source(order);
   if (!first) return finish(order, preferred_error(order));
@@ -74,45 +75,55 @@ void FetchLoop::adopt(std::unique_ptr<Order> owned) {
   order.pace =
       order.target == preferred ? order.host->pace : hosts_.paces().at(preferred.host_port());
   order.pace->note_asked(clock_.now());
-  scout_others(order);
+  attempted([&] { scout_others(order); });
   enqueue(order);
 }
 
 // Whoever sets a time of its own has something else to do after it: half of a request's is left.
-Duration FetchLoop::order_time(const Order& order) const {
+Duration FetchLoop::order_time(const Order& order) const noexcept {
   const Duration most = limits_.order_timeout;
   return order.timeout == std::chrono::seconds::max() ? most
                                                       : std::min<Duration>(order.timeout, most / 2);
 }
 
-void FetchLoop::promote(OrderId id) {
+void FetchLoop::promote(OrderId id) noexcept {
   if (id == 0) return;
   // Whoever made the order may still be about to submit it, or another of the same id.
-  early_.push_back(id);
+  attempted([&] { early_.push_back(id); });
   if (early_.size() > kMostEarly) early_.pop_front();
   const auto [first, last] = ages_.equal_range(id);
-  std::vector<Age> impatient;
   for (auto age = first; age != last; ++age) {
     Order& order = *orders_.at(age->second);
-    if (order.state == Order::State::queued && order.priority != Priority::demand)
-      admission_.promote(order.age, *order.host, order.priority);
-    order.priority = Priority::demand;
-    if (order.awaits) impatient.push_back(order.age);
+    if (order.priority == Priority::demand) continue;
+    give_more_time(order);
+    // Else it goes on in its old turn.
+    if (order.state != Order::State::queued ||
+        attempted([&] { admission_.promote(order.age, *order.host, order.priority); }))
+      order.priority = Priority::demand;
   }
-  for (const Age age : impatient) lose_patience(age);  // which may end this order and others
+  // Which may end orders of that id.
+  while (const auto impatient = who_awaits_connection(id)) lose_patience(*impatient);
+}
+
+// Somebody waits from now on, and may do so for as long as if he had asked himself.
+void FetchLoop::give_more_time(Order& order) noexcept {
+  const bool ends_next = order.timer == order.deadline;
+  order.deadline = clock_.now() + order_time(order);
+  if (ends_next) set_timer(order, order.deadline);
 }
 
 void FetchLoop::aim(Order& order, Url target) {
+  Host& host = hosts_.at(target.host_port());  // first: nothing fails after it
   if (order.host) --order.host->orders;
-  order.host = &hosts_.at(target.host_port());
-  ++order.host->orders;
+  order.host = &host;
+  ++host.orders;
   order.target = std::move(target);
 }
 
 void FetchLoop::enqueue(Order& order) {
   const Breaker::State doubt = order.host->breaker().state();
-  // Speculation does not wait for a host that may be gone.
-  if (doubt != Breaker::State::closed && !demanded(order))
+  // Speculation does not wait for a host that may be gone, and a beginning is not asked for again.
+  if ((doubt != Breaker::State::closed || order.beginning) && !demanded(order))
     return finish(order, std::make_error_code(std::errc::operation_canceled));
   if (patient(order)) return await_connection(order);
   order.state = Order::State::queued;
@@ -123,51 +134,61 @@ void FetchLoop::enqueue(Order& order) {
 
 // ------------------------------------------------------------------------------------- going out
 
-void FetchLoop::advance() {
-  while (!timers_.empty() && timers_.begin()->first <= clock_.now())
-    on_timer(*orders_.at(timers_.begin()->second));
+void FetchLoop::advance() noexcept {
+  renew_connections();
+  while (!timers_.empty() && timers_.begin()->first <= clock_.now()) {
+    Order& order = *orders_.at(timers_.begin()->second);
+    serve(&order, [&] { on_timer(order); });
+  }
   end_slow_drains();
   reconsider();
   do {
-    while (const auto age = admission_.next(clock_.now())) launch(*orders_.at(*age));
+    while (const auto age = admission_.next(clock_.now())) {
+      Order& order = *orders_.at(*age);
+      serve(&order, [&] { launch(order); });
+    }
   } while (make_room() || hedge_late());
   hosts_.forget_idle(kMostHosts, clock_.now());
 }
 
 void FetchLoop::launch(Order& order) {
+  Slots slots(*this, *order.host);
   const std::uint64_t kept = order.sink ? order.sink->kept() : 0;
   const bool complete = order.sink && kept >= order.range.length();
-  const bool trial = order.host->breaker().state() != Breaker::State::closed;
-  if (complete || (order.sink && !order.sink->useful()) || (trial && !demanded(order))) {
-    if (trial) order.host->breaker().trial_over(clock_.now());
-    admission_.ended(*order.host);
+  if (complete || !useful(order) || (slots.trial() && !demanded(order))) {
+    slots.give_back();
     return finish(
         order, complete ? std::error_code{} : std::make_error_code(std::errc::operation_canceled));
   }
   const auto credential = credential_for(*order.object, order.origin(), order.target);
   if (!credential) {
-    if (trial) order.host->breaker().trial_over(clock_.now());
-    admission_.ended(*order.host);
+    slots.give_back();
     order.state = Order::State::waiting;
     return failed(order, {.error = credential.error(), .what = "auth"}, 0,
                   why_denied(*order.object->profile, order.origin()));
   }
-  Attempt& attempt = begin_attempt(order);
-  attempt.trial = trial;
+  Attempt& attempt = begin_attempt(order, slots);
   order.host->pace->note_asked(clock_.now());
   order.attempt = &attempt;
   order.state = Order::State::running;
   ++order.attempts;
   order.host->hedging.sent();
-  transport_.start(request_for(order, attempt, *credential), attempt);
+  start(attempt, request_for(order, attempt, *credential));
 }
 
-FetchLoop::Attempt& FetchLoop::begin_attempt(Order& order) {
+FetchLoop::Attempt& FetchLoop::begin_attempt(Order& order, Slots& slots) {
   Attempt& attempt = attempts_.emplace_back(*this, order, clock_.now());
   attempt.self = std::prev(attempts_.end());
+  attempt.trial = slots.trial();
+  slots.keep();
   attempt.asked = {order.range.first + (order.sink ? order.sink->kept() : 0), order.range.last};
   ++requests_;
   return attempt;
+}
+
+void FetchLoop::start(Attempt& attempt, const WireRequest& request) {
+  transport_.start(request, attempt);
+  attempt.started = true;
 }
 
 WireRequest FetchLoop::request_for(const Order& order, Attempt& attempt,
@@ -179,6 +200,7 @@ WireRequest FetchLoop::request_for(const Order& order, Attempt& attempt,
   request.host_port = order.target.host_port();
   request.fresh = order.source().fresh;
   request.head_only = order.source().by_head;
+  request.wants = request.head_only ? 0 : attempt.asked.length();
   if (!request.head_only && !order.whole)
     request.headers.emplace_back("Range: bytes=" + std::to_string(attempt.asked.first) + '-' +
                                  std::to_string(attempt.asked.last));
@@ -232,12 +254,14 @@ void FetchLoop::stop() noexcept {
 
 FetchStatus FetchLoop::status() const {
   FetchStatus status;
+  status.lanes = 1;
   for (const auto& [name, host] : hosts_.all()) {
     status.hosts.push_back(host.status(clock_.now()));
     status.connections_idle += status.hosts.back().idle;
   }
   status.connections_open = hosts_.open();
   status.connections_peak = hosts_.peak();
+  status.connections_limit = limits_.connections;
   status.connections_opened = hosts_.opened_ever();
   status.connections_reused = reused_;
   status.orders_running = static_cast<unsigned>(

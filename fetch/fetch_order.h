@@ -5,15 +5,23 @@
 // FetchLoop's own; its source files only.
 #pragma once
 
+#include <algorithm>
 #include <list>
 #include <memory>
+#include <new>
 #include <optional>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include "fetch/fetch_loop.h"
 
 namespace skimfs::fetch {
+
+// What an order ends with for which there is no memory.
+inline std::error_code no_memory() noexcept {
+  return std::make_error_code(std::errc::not_enough_memory);
+}
 
 constexpr std::chrono::milliseconds kNoRetry{-1};  // FetchEvent::wait
 // A transfer without a byte for so long is taken for stuck where others wait for its place, or
@@ -45,6 +53,7 @@ struct FetchLoop::Order {
   Priority priority = Priority::demand;
   std::shared_ptr<RangeSink> sink;  // one of these two, the second first; or none: a scout
   std::shared_ptr<ProbeSink> probe;
+  bool beginning = false;  // it was a probe, and goes on as the fetch of its answer's body
 
   enum class State { queued, waiting, running } state = State::waiting;
   Attempt* attempt = nullptr;  // while running
@@ -90,15 +99,36 @@ class FetchLoop::Attempt final : public Exchange {
         began(now),
         progressed(now) {}
 
-  void connected(bool over_used, bool public_peer) override {
-    loop.on_connected(*this, over_used, public_peer);
+  void connected(bool over_used, bool public_peer) noexcept override {
+    loop.serve(served(), [&] { loop.on_connected(*this, over_used, public_peer); });
   }
-  bool head(const ResponseHead& head) override { return loop.on_head(*this, head); }
-  bool body(std::span<const std::byte> bytes) override { return loop.on_body(*this, bytes); }
-  void end(const ExchangeEnd& end) override { loop.on_end(*this, end); }
+  void lost() noexcept override {
+    loop.serve(served(), [&] { loop.on_lost(*this); });
+  }
+  bool head(const ResponseHead& head) noexcept override {
+    bool more = false;
+    loop.serve(served(), [&] { more = loop.on_head(*this, head); });
+    return more;
+  }
+  std::span<std::byte> space() noexcept override { return loop.space(*this); }
+  bool body(std::span<const std::byte> bytes) noexcept override {
+    bool more = false;
+    loop.serve(served(), [&] { more = loop.on_body(*this, bytes); });
+    return more;
+  }
+  void end(const ExchangeEnd& end) noexcept override {
+    loop.serve(served(), [&] { loop.on_end(*this, end); });
+    loop.release(*this);
+  }
+
+  // Null: nobody, it only drains.
+  const Order* served() const noexcept { return order ? order : hedges; }
 
   // Of an accepted body whose order still wants it: what is to come of the range.
-  std::uint64_t left() const noexcept { return slice->skip + slice->length - received; }
+  std::uint64_t left() const noexcept {
+    const std::uint64_t end = slice->skip + slice->length;
+    return end - std::min(end, received);  // a body of chunks may go on
+  }
 
   FetchLoop& loop;
   Order* order;             // null: drains, or hedges
@@ -112,6 +142,7 @@ class FetchLoop::Attempt final : public Exchange {
   bool conditional = false;
   bool reused = false;
   bool peer_is_public = false;  // at an address of the whole Internet (address.h)
+  bool started = false;         // the transport knows it
   bool sent = false;
   bool trial = false;          // of the host's breaker
   bool heard = false;          // the host said something
@@ -131,5 +162,47 @@ class FetchLoop::Attempt final : public Exchange {
   std::uint64_t drain_left = 0;
   TimePoint drain_until{};
 };
+
+// The slots of an exchange, until it is there to give them back itself.
+class FetchLoop::Slots {
+ public:
+  Slots(FetchLoop& loop, Host& host) noexcept
+      : loop_(loop), host_(&host), trial_(host.breaker().state() != Breaker::State::closed) {}
+  ~Slots() { give_back(); }
+  Slots(const Slots&) = delete;
+  Slots& operator=(const Slots&) = delete;
+
+  bool trial() const noexcept { return trial_; }  // of the host's breaker
+  void keep() noexcept { host_ = nullptr; }
+  void give_back() noexcept {
+    Host* const host = std::exchange(host_, nullptr);
+    if (!host) return;
+    if (trial_) host->breaker().trial_over(loop_.clock_.now());
+    loop_.admission_.ended(*host);
+  }
+
+ private:
+  FetchLoop& loop_;
+  Host* host_;
+  const bool trial_;
+};
+
+template <class Body>
+bool FetchLoop::attempted(Body body) noexcept {
+  try {
+    body();
+    return true;
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
+}
+
+template <class Body>
+bool FetchLoop::serve(const Order* order, Body body) noexcept {
+  const Age age = order ? order->age : 0;  // it may be gone when the body fails
+  if (attempted(std::move(body))) return true;
+  end_without_memory(age);
+  return false;
+}
 
 }  // namespace skimfs::fetch

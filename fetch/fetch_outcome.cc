@@ -211,7 +211,7 @@ void FetchLoop::count_retry(const Order& order, const Next& next) {
   ++order.host->retries;
 }
 
-void FetchLoop::finish(Order& order, std::error_code outcome, const Version& seen) {
+void FetchLoop::finish(Order& order, std::error_code outcome, const Version& seen) noexcept {
   if (order.state == Order::State::queued)
     admission_.remove(order.age, *order.host, order.priority);
   forget_patient(order);

@@ -29,14 +29,15 @@ bool FetchLoop::patient(const Order& order) const {
 }
 
 void FetchLoop::await_connection(Order& order) {
+  std::set<Age> one{order.age};
+  patient_[order.host].merge(one);  // which needs no memory
   order.awaits = order.host;
-  patient_[order.awaits].insert(order.age);
   order.state = Order::State::waiting;
   set_timer(order, clock_.now() + kRoundTrips * order.host->pace->get().first_byte);
 }
 
 // From now on the order takes what connection there is.
-void FetchLoop::forget_patient(Order& order) {
+void FetchLoop::forget_patient(Order& order) noexcept {
   const auto here = patient_.find(std::exchange(order.awaits, nullptr));
   if (here == patient_.end()) return;
   order.impatient = true;
@@ -44,14 +45,23 @@ void FetchLoop::forget_patient(Order& order) {
   if (here->second.empty()) patient_.erase(here);
 }
 
-void FetchLoop::lose_patience(Age age) {
+void FetchLoop::lose_patience(Age age) noexcept {
   const auto found = orders_.find(age);
   if (found == orders_.end() || !found->second->awaits) return;
-  forget_patient(*found->second);
-  enqueue(*found->second);
+  Order& order = *found->second;
+  forget_patient(order);
+  serve(&order, [&] { enqueue(order); });
 }
 
-void FetchLoop::connection_free(const Host& host) {
+// One of the orders of that id.
+std::optional<FetchLoop::Age> FetchLoop::who_awaits_connection(OrderId id) const noexcept {
+  const auto [first, last] = ages_.equal_range(id);
+  for (auto age = first; age != last; ++age)
+    if (orders_.at(age->second)->awaits) return age->second;
+  return std::nullopt;
+}
+
+void FetchLoop::connection_free(const Host& host) noexcept {
   const auto here = patient_.find(&host);
   if (here != patient_.end()) lose_patience(*here->second.begin());
 }

@@ -37,25 +37,29 @@ void FetchLoop::resolved(Order& order) {
   for (const Age age : reresolving_.leave(std::exchange(order.question, {}), order.age)) {
     Order& other = *orders_.at(age);
     other.question.clear();
-    other.from_public = order.from_public;
-    aim(other, order.target);
-    enqueue(other);
+    serve(&other, [&] {
+      other.from_public = order.from_public;
+      aim(other, order.target);
+      enqueue(other);
+    });
   }
 }
 
 // The order no longer asks, or waits for who does.  A lasting refusal holds for all; after anything
 // else the next one asks.
-void FetchLoop::unresolved(Order& order, std::error_code outcome) {
+void FetchLoop::unresolved(Order& order, std::error_code outcome) noexcept {
   if (order.question.empty()) return;
   const bool lasting =
       outcome == Errc::denied || outcome == Errc::missing || outcome == Errc::redirect_refused;
   for (const Age age : reresolving_.leave(std::exchange(order.question, {}), order.age)) {
     Order& other = *orders_.at(age);
     other.question.clear();
-    if (lasting)
-      pass_over(other, outcome, "reresolve", "as another request heard");
-    else
-      reresolve(other);
+    serve(&other, [&] {
+      if (lasting)
+        pass_over(other, outcome, "reresolve", "as another request heard");
+      else
+        reresolve(other);
+    });
   }
 }
 

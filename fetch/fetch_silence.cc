@@ -7,22 +7,32 @@
 // its orders wait in the queue for a trial; when it opens, and with every trial that fails from
 // then on, they end or go to another source.
 #include <algorithm>
+#include <array>
+#include <cstdio>
 
 #include "fetch/fetch_order.h"
 
 namespace skimfs::fetch {
 
 // A scout is there to find out.
-bool FetchLoop::demanded(const Order& order) { return !order.sink || order.sink->wanted(); }
+bool FetchLoop::demanded(const Order& order) {
+  if (order.sink) return order.sink->wanted();
+  return !order.probe || order.probe->wanted();
+}
 
-void FetchLoop::heard(Attempt& attempt) {
+bool FetchLoop::useful(const Order& order) {
+  if (order.sink) return order.sink->useful();
+  return !order.probe || order.probe->useful();
+}
+
+void FetchLoop::heard(Attempt& attempt) noexcept {
   attempt.heard = true;
   if (attempt.host.breaker().alive(clock_.now()))
     report(attempt.host, "breaker", {}, "closed: it answers");
 }
 
 // An attempt is over without a response: was the host silent?  Sets trouble.silent.
-void FetchLoop::judge(Attempt& attempt, Trouble& trouble) {
+void FetchLoop::judge(Attempt& attempt, Trouble& trouble) noexcept {
   trouble.silent = trouble.silent && !attempt.heard && !attempt.reused;
   if (!trouble.silent) {
     // A certificate, or nonsense: somebody is there.
@@ -31,23 +41,25 @@ void FetchLoop::judge(Attempt& attempt, Trouble& trouble) {
   }
   Breaker& breaker = attempt.host.breaker();
   const bool moved = breaker.failed(trouble.error, attempt.trial, attempt.began, clock_.now());
-  if (moved)
-    report(attempt.host, "breaker", trouble.error,
-           std::string(word(breaker.state())) + ": " + std::to_string(breaker.failures()) +
-               " failures in a row, the last " + trouble.what);
+  if (moved) {
+    std::array<char, 128> why{};
+    std::snprintf(why.data(), why.size(), "%s: %u failures in a row, the last %s",
+                  word(breaker.state()), breaker.failures(), trouble.what);
+    report(attempt.host, "breaker", trouble.error, why.data());
+  }
   if (moved || (attempt.trial && breaker.state() == Breaker::State::open)) break_off(attempt.host);
 }
 
 // Ends the orders that wait for a host: those nobody waits for, and, behind an open breaker, all.
-void FetchLoop::break_off(Host& host) {
+void FetchLoop::break_off(Host& host) noexcept {
   const bool open = host.breaker().state() == Breaker::State::open;
-  for (const Age age : admission_.waiting_for(host)) {
-    const auto order = orders_.find(age);
-    if (order == orders_.end()) continue;
-    if (!demanded(*order->second))
-      finish(*order->second, std::make_error_code(std::errc::operation_canceled));
+  auto age = admission_.waiting_for(host, 0);
+  for (; age; age = admission_.waiting_for(host, *age)) {
+    Order& order = *orders_.at(*age);
+    if (!demanded(order))
+      finish(order, std::make_error_code(std::errc::operation_canceled));
     else if (open)
-      give_up(*order->second);
+      serve(&order, [&] { give_up(order); });
   }
 }
 
@@ -96,7 +108,7 @@ bool FetchLoop::yields(const Attempt& attempt) const noexcept {
 }
 
 // A transfer that is stuck gives its slot to a host with less than its part.  True: one came free.
-bool FetchLoop::make_room() {
+bool FetchLoop::make_room() noexcept {
   const TimePoint now = clock_.now();
   if (!admission_.starved(now)) return false;
   Attempt* longest = nullptr;
@@ -107,24 +119,30 @@ bool FetchLoop::make_room() {
   Order& order = detach(*longest);
   abort(*longest);
   report(order, "makes_room", 0, {}, std::chrono::milliseconds(0), "stuck while others wait");
-  enqueue(order);
+  serve(&order, [&] { enqueue(order); });
   return true;
 }
 
-void FetchLoop::network_changed(const char* why) {
+void FetchLoop::network_changed(const char* why) noexcept {
   const TimePoint now = clock_.now();
   ++network_changes_;
   hosts_.network_changed(now);
-  transport_.network_changed();
+  renew_ = true;
+  renew_connections();
   for (auto next = attempts_.begin(); next != attempts_.end();) {
     Attempt& attempt = *next++;
     attempt.shaken = now;
     if (attempt.hedges)
       abort(attempt);  // by its connection; the first one has two seconds
     else if (attempt.order)
-      watch(*attempt.order);
+      serve(attempt.order, [&] { watch(*attempt.order); });
   }
   observer_.on_event({.what = "net_change", .detail = why});
+}
+
+// Where there is no memory for it, before anything starts the next time.
+void FetchLoop::renew_connections() noexcept {
+  if (renew_) renew_ = !attempted([&] { transport_.network_changed(); });
 }
 
 }  // namespace skimfs::fetch

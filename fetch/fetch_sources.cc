@@ -99,7 +99,7 @@ FetchLoop::Next FetchLoop::next_step(const Order& order) const {
   if (!choice || choice->at >= order.deadline) return {.end = preferred_error(order)};
   // No retries for speculation: whoever wants these bytes later starts afresh.
   const bool waits = choice->at > clock_.now();
-  if (waits && order.sink && !order.sink->wanted())
+  if ((waits || order.beginning) && !demanded(order))
     return {.end = std::make_error_code(std::errc::operation_canceled)};
   return {.source = choice->source, .wait = waits ? choice->at - clock_.now() : Duration::zero()};
 }
@@ -144,26 +144,33 @@ void FetchLoop::refuse(Order& order) {
   if (order.sink && order.sources.size() > 1) order.sink->refuse(order.at);
 }
 
-void FetchLoop::host_failed(const Attempt& attempt) {
+void FetchLoop::host_failed(const Attempt& attempt) noexcept {
   attempt.host.health.failed(attempt.began, clock_.now());
   reconsider_ = true;
 }
 
 // Orders that queue for a host that just failed go elsewhere, if they can.
-void FetchLoop::reconsider() {
+void FetchLoop::reconsider() noexcept {
   if (!std::exchange(reconsider_, false)) return;
   std::vector<Age> queued;
-  for (const auto& [age, order] : orders_)
-    if (order->state == Order::State::queued && order->sources.size() > 1 && ailing(*order->host))
-      queued.push_back(age);
+  const bool all = attempted([&] {
+    for (const auto& [age, order] : orders_)
+      if (order->state == Order::State::queued && order->sources.size() > 1 && ailing(*order->host))
+        queued.push_back(age);
+  });
+  reconsider_ = !all;
   std::ranges::sort(queued);
   for (const Age age : queued) {
-    Order& order = *orders_.at(age);
-    const auto next = choose_source(order);
-    if (!next || next->source == order.at || next->at > clock_.now()) continue;
-    admission_.remove(order.age, *order.host, order.priority);
-    switch_to(order, next->source);
-    enqueue(order);
+    const auto found = orders_.find(age);
+    if (found == orders_.end()) continue;
+    Order& order = *found->second;
+    serve(&order, [&] {
+      const auto next = choose_source(order);
+      if (!next || next->source == order.at || next->at > clock_.now()) return;
+      admission_.remove(order.age, *order.host, order.priority);
+      switch_to(order, next->source);
+      enqueue(order);
+    });
   }
 }
 
@@ -181,13 +188,14 @@ void FetchLoop::scout_others(const Order& order) {
     if (!of_use || host.paused_until() > clock_.now() || !host.health.scout_due(clock_.now()))
       continue;
     host.health.scouted(clock_.now());
-    auto scout = std::make_unique<Order>();
     auto object = std::make_shared<Object>(*order.object);
     object->urls = {order.object->urls[i]};
+    Order* const scout = new_order(0);
+    if (!scout) return;
     scout->object = std::move(object);
     scout->priority = Priority::sibling;
     scout->timeout = kScoutTimeout;
-    adopt(std::move(scout));
+    adopt(*scout);
   }
 }
 

@@ -2,6 +2,7 @@
 //
 // When an order or an exchange has taken too long.
 #include <algorithm>
+#include <utility>
 
 #include "fetch/fetch_order.h"
 
@@ -14,10 +15,11 @@ constexpr std::chrono::seconds kSilence{4};
 
 }  // namespace
 
-void FetchLoop::set_timer(Order& order, TimePoint at) {
-  timers_.erase({order.timer, order.age});
+void FetchLoop::set_timer(Order& order, TimePoint at) noexcept {
+  auto timer = timers_.extract({order.timer, order.age});  // which is used again: no memory
   order.timer = std::min(at, order.deadline);
-  timers_.emplace(order.timer, order.age);
+  timer.value().first = order.timer;
+  timers_.insert(std::move(timer));
 }
 
 void FetchLoop::on_timer(Order& order) {
@@ -35,6 +37,9 @@ void FetchLoop::on_timer(Order& order) {
 }
 
 void FetchLoop::on_deadline(Order& order) {
+  // Nobody missed it.
+  if (!order.attempt && !demanded(order))
+    return finish(order, std::make_error_code(std::errc::operation_canceled));
   std::error_code outcome = order.last ? order.last : order.host->breaker().cause();
   if (!outcome) outcome = Errc::timed_out;
   if (order.state == Order::State::queued && order.host->paused_until() > clock_.now())
@@ -106,7 +111,7 @@ const char* FetchLoop::too_slow(Attempt& attempt, TimePoint now, TimePoint& agai
   return nullptr;
 }
 
-TimePoint FetchLoop::wake_at() const {
+TimePoint FetchLoop::wake_at() const noexcept {
   TimePoint at = timers_.empty() ? TimePoint::max() : timers_.begin()->first;
   at = std::min(at, admission_.wake_at(clock_.now()).value_or(TimePoint::max()));
   const bool starved = admission_.starved(clock_.now());

@@ -4,6 +4,7 @@
 #include "fetch/fetcher.h"
 
 #include <cassert>
+#include <new>
 #include <utility>
 
 #include "fetch/lane.h"
@@ -59,6 +60,7 @@ void Fetcher::fetch(RangeOrder order) {
 
 void Fetcher::probe(ProbeOrder order) {
   const unsigned lane = lane_of(*order.object);
+  if (orders_->note(order.id, lane)) order.priority = Priority::demand;
   lanes_[lane]->post(std::move(order));
 }
 
@@ -66,8 +68,12 @@ void Fetcher::probe(ProbeOrder order) {
 void Fetcher::promote(OrderId id) noexcept {
   if (id == 0) return;
   const unsigned told = orders_->promote(id);
-  for (unsigned lane = 0; lane < lanes_.size(); ++lane)
-    if (told >> lane & 1) lanes_[lane]->post(Lane::Promotion{id});
+  try {
+    for (unsigned lane = 0; lane < lanes_.size(); ++lane)
+      if (told >> lane & 1) lanes_[lane]->post(Lane::Promotion{id});
+  } catch (const std::bad_alloc&) {
+    // The order goes on in its old turn.
+  }
 }
 
 std::shared_ptr<Pace> Fetcher::pace(const Object& object) {

@@ -45,6 +45,7 @@ struct ProbeOrder {
   std::shared_ptr<ProbeSink> sink;
   // Asked for, from the object's first: more than one if they have a taker.
   std::uint64_t bytes = 1;
+  Priority priority = Priority::demand;
   // At most half of order_timeout, unless left alone.
   std::chrono::seconds timeout = std::chrono::seconds::max();
 };
@@ -57,11 +58,10 @@ struct Trust {
 };
 
 struct FetchLimits {
-  unsigned connections = 64;               // sockets in all
-  unsigned connections_per_host = 16;      // sockets to one host and port
-  unsigned lanes = 1;                      // at most as many as either of the two
-  std::size_t receive_buffer = 64 * 1024;  // bytes, per running transfer
-  std::chrono::seconds idle_timeout{30};   // an idle socket is closed after this
+  unsigned connections = 64;              // sockets in all
+  unsigned connections_per_host = 16;     // sockets to one host and port
+  unsigned lanes = 1;                     // at most as many as either of the two
+  std::chrono::seconds idle_timeout{30};  // an idle socket is closed after this
   std::chrono::seconds connect_timeout{10};
   std::chrono::seconds first_byte_timeout{15};
   std::chrono::seconds stall_timeout{15};
@@ -85,7 +85,9 @@ struct HostStatus {
 };
 
 struct FetchStatus {
+  unsigned lanes = 0;  // network threads
   unsigned connections_open = 0, connections_idle = 0, connections_peak = 0;
+  unsigned connections_limit = 0;
   unsigned orders_running = 0, orders_queued = 0;
   std::uint64_t connections_opened = 0, connections_reused = 0;
   std::uint64_t requests = 0, retries = 0, errors = 0, redirects = 0;

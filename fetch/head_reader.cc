@@ -3,34 +3,60 @@
 // See head_reader.h.
 #include "fetch/head_reader.h"
 
+#include <algorithm>
+#include <utility>
+
+#include "fetch/header_parse.h"
+
 namespace skimfs::fetch {
 namespace {
 
 constexpr std::size_t kMostHeaderBytes = 64 * 1024;  // of all responses of one exchange
 constexpr unsigned kMostInterim = 10;                // 1xx responses of one exchange
+// 64 KiB of "a:" would leave 1.4 MiB of places behind in every reader.
+constexpr std::size_t kMostFields = 1000;
+constexpr int kSwitchingProtocols = 101;
 
-std::string_view trim(std::string_view text) noexcept {
-  constexpr std::string_view kBlank = " \t\r\n";
-  const std::size_t first = text.find_first_not_of(kBlank);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(kBlank) - first + 1);
+// What a reader that waits for the next exchange may hold.
+constexpr std::size_t kKept = 4 * 1024;
+constexpr std::string_view kVersion = "HTTP/1.";
+
+bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
+
+// "HTTP/1.1 206", then a blank or nothing (RFC 9112 section 4).
+bool is_status_line(std::string_view line) noexcept {
+  using namespace std::string_view_literals;
+  constexpr std::string_view kForm = "HTTP/1.d ddd";
+  const auto fits = [](char form, char c) { return form == 'd' ? is_digit(c) : form == c; };
+  return std::ranges::equal(kForm, line.substr(0, kForm.size()), fits) &&
+         (line.size() == kForm.size() || line[kForm.size()] == ' ') &&
+         line.find_first_of("\0\r\n"sv) == line.npos;
 }
 
 }  // namespace
 
-void HeadReader::reset() {
-  begin_response(0);
+void HeadReader::reset() noexcept {
+  begin_response(0, 0);
+  if (text_.capacity() > kKept) {
+    text_ = {};
+    spans_ = {};
+    fields_ = {};
+  }
   total_ = interim_ = 0;
-  complete_ = false;
+  begun_ = complete_ = false;
 }
 
 HeadReader::Line HeadReader::take(std::string_view line) {
   total_ += line.size();
   if (total_ > kMostHeaderBytes) return fail(Fault::header_limit);
-  if (complete_) return Line::more;  // a trailer
-  if (line.starts_with("HTTP/")) return status_line(line);
-  if (trim(line).empty()) return end_of_head();
-  return field(line);
+  if (!line.ends_with('\n')) return fail(Fault::protocol);
+  line.remove_suffix(line.ends_with("\r\n") ? 2 : 1);
+  if (!std::exchange(begun_, true)) return status_line(line);
+  return line.empty() ? end_of_head() : field(line);
+}
+
+bool HeadReader::may_go_on(std::string_view text) const noexcept {
+  return begun_ || text.substr(0, kVersion.size()) == kVersion.substr(0, text.size());
 }
 
 ResponseHead HeadReader::head() {
@@ -48,36 +74,30 @@ HeadReader::Line HeadReader::fail(Fault fault) {
   return Line::stop;
 }
 
-void HeadReader::begin_response(int status) {
+void HeadReader::begin_response(int status, unsigned minor) noexcept {
   status_ = status;
+  minor_ = minor;
   text_.clear();
   spans_.clear();
   fault_ = Fault::none;
 }
 
 HeadReader::Line HeadReader::status_line(std::string_view line) {
-  const std::size_t blank = line.find(' ');
-  const std::string_view digits =
-      blank == std::string_view::npos ? std::string_view() : line.substr(blank + 1, 3);
-  int status = 0;
-  for (const char c : digits) {
-    if (c < '0' || c > '9') return fail(Fault::protocol);
-    status = status * 10 + (c - '0');
-  }
-  if (status < 100) return fail(Fault::protocol);
-  begin_response(status);
+  if (!is_status_line(line)) return fail(Fault::protocol);
+  const auto digit = [line](std::size_t at) { return line[at] - '0'; };
+  const int status = digit(9) * 100 + digit(10) * 10 + digit(11);
+  // Nobody asks for another protocol; what follows would be no HTTP.
+  if (status < 100 || status == kSwitchingProtocols) return fail(Fault::protocol);
+  begin_response(status, static_cast<unsigned>(digit(7)));
   return Line::more;
 }
 
 HeadReader::Line HeadReader::field(std::string_view line) {
-  const std::size_t colon = line.find(':');
-  // A line that begins with a blank continues the one before (RFC 9112 section 5.2): obsolete,
-  // and a way to hide a field.
-  if (colon == std::string_view::npos || colon == 0 || line[0] == ' ' || line[0] == '\t' ||
-      line.find('\0') != std::string_view::npos)
-    return fail(Fault::protocol);
-  const Piece name = keep(line.substr(0, colon));
-  const Piece value = keep(trim(line.substr(colon + 1)));
+  const std::string_view its_name = field_name(line);
+  if (its_name.empty()) return fail(Fault::protocol);
+  if (spans_.size() == kMostFields) return fail(Fault::header_limit);
+  const Piece name = keep(its_name);
+  const Piece value = keep(without_blanks(line.substr(its_name.size() + 1)));
   spans_.push_back({name, value});
   return Line::more;
 }
@@ -89,7 +109,10 @@ HeadReader::Piece HeadReader::keep(std::string_view text) {
 }
 
 HeadReader::Line HeadReader::end_of_head() {
-  if (status_ < 200) return ++interim_ > kMostInterim ? fail(Fault::header_limit) : Line::more;
+  if (status_ < 200) {
+    begun_ = false;
+    return ++interim_ > kMostInterim ? fail(Fault::header_limit) : Line::more;
+  }
   complete_ = true;
   return Line::final_head;
 }

@@ -115,6 +115,26 @@ std::string_view opaque_part(std::string_view etag) noexcept {
 
 }  // namespace
 
+std::string_view field_name(std::string_view line) noexcept {
+  using namespace std::string_view_literals;
+  // A line that begins with a blank continues the one before (RFC 9112 section 5.2): obsolete, and
+  // a way to hide a field.
+  const auto odd = [](char c) { return static_cast<unsigned char>(c) <= ' ' || c == '\x7f'; };
+  const std::size_t colon = line.find(':');
+  if (colon == line.npos || line.starts_with("HTTP/") ||
+      line.find_first_of("\0\r\n"sv) != line.npos)
+    return {};
+  const std::string_view name = line.substr(0, colon);
+  return std::ranges::any_of(name, odd) ? std::string_view() : name;
+}
+
+std::string_view without_blanks(std::string_view text) noexcept {
+  constexpr std::string_view kBlanks = " \t";
+  const std::size_t first = text.find_first_not_of(kBlanks);
+  if (first == text.npos) return {};
+  return text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
+}
+
 std::optional<std::uint64_t> parse_length(std::string_view value) noexcept {
   if (!all_digits(value)) return {};
   std::int64_t length = 0;

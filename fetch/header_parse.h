@@ -17,6 +17,14 @@
 
 namespace skimfs::fetch {
 
+// The name at the front of one field line, without its line end (RFC 9112 section 5).  Empty: this
+// is no field line, because it has no name, or a control character or blank in it or before the
+// colon, or begins like a status line, or a NUL, CR or LF stands anywhere.
+std::string_view field_name(std::string_view line) noexcept;
+
+// Without the blanks around it.
+std::string_view without_blanks(std::string_view text) noexcept;
+
 // A length in decimal digits, at most 2^63 - 1 (RFC 9110 section 8.6).
 std::optional<std::uint64_t> parse_length(std::string_view value) noexcept;
 

@@ -3,6 +3,8 @@
 // Additive increase, multiplicative decrease, and counters.
 #include "fetch/host_state.h"
 
+#include <utility>
+
 namespace skimfs::fetch {
 namespace {
 
@@ -73,9 +75,10 @@ HostStatus Host::status(TimePoint now) const {
 Host& HostTable::at(std::string_view name) {
   const auto found = hosts_.find(name);
   if (found != hosts_.end()) return found->second;
+  std::shared_ptr<Pace> pace = paces_.at(name);  // first: no host is without one
   Host& host =
       hosts_.emplace(std::string(name), Host(std::string(name), caps_.of(name))).first->second;
-  host.pace = paces_.at(name);
+  host.pace = std::move(pace);
   return host;
 }
 

@@ -6,6 +6,7 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <new>
 #include <random>
 #include <utility>
 
@@ -63,8 +64,8 @@ void Lane::post(Mail mail) {
   {
     const std::lock_guard lock(mutex_);
     ended = ended_;
-    wake = std::exchange(asleep_, false);
     if (!ended) mails_.push_back(std::move(mail));
+    wake = std::exchange(asleep_, false);
   }
   if (wake) transport_.wake();
   if (ended) cancel(mail);
@@ -92,7 +93,7 @@ void Lane::join() noexcept {
   if (thread_.joinable()) thread_.join();
 }
 
-void Lane::run() {
+void Lane::run() noexcept {
   std::vector<Mail> mails;
   while (collect(mails)) {
     deliver(mails);
@@ -107,7 +108,7 @@ void Lane::run() {
 }
 
 // Takes the mail; false when the lane is to end, and the mail is left for close_mailbox().
-bool Lane::collect(std::vector<Mail>& mails) {
+bool Lane::collect(std::vector<Mail>& mails) noexcept {
   const std::lock_guard lock(mutex_);
   asleep_ = false;
   if (stopping_) return false;
@@ -115,14 +116,16 @@ bool Lane::collect(std::vector<Mail>& mails) {
   return true;
 }
 
-void Lane::deliver(std::vector<Mail>& mails) {
+void Lane::deliver(std::vector<Mail>& mails) noexcept {
   for (Mail& mail : mails) std::visit([this](auto& letter) { hand_in(std::move(letter)); }, mail);
   mails.clear();
 }
 
 // How long poll() may sleep.  From here on a new letter wakes it.
-milliseconds Lane::rest() {
+milliseconds Lane::rest() noexcept {
   TimePoint at = loop_.wake_at();
+  // What runs may hang on a network that is gone.
+  if (loop_.has_transfers()) at = std::min(at, clock_.now() + NetWatch::kSpacing);
   if (dirty_) at = std::min(at, published_ + kStatusAge);  // something may have changed since
   const milliseconds most = at == TimePoint::max()
                                 ? milliseconds::max()
@@ -133,24 +136,33 @@ milliseconds Lane::rest() {
   return std::max(most, milliseconds(0));
 }
 
-void Lane::publish() {
+void Lane::publish() noexcept {
   const TimePoint now = clock_.now();
   dirty_ = now < published_ + kStatusAge;
   if (dirty_) return;
   published_ = now;
-  FetchStatus status = loop_.status();
-  const std::lock_guard lock(mutex_);
-  std::swap(status_, status);
+  dirty_ = !take_status();
 }
 
-void Lane::close_mailbox() {
+// False: there is no memory, and the status stays what it was.
+bool Lane::take_status() noexcept {
+  try {
+    FetchStatus status = loop_.status();
+    const std::lock_guard lock(mutex_);
+    std::swap(status_, status);
+    return true;
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
+}
+
+void Lane::close_mailbox() noexcept {
   std::vector<Mail> late;
-  FetchStatus status = loop_.status();
+  take_status();
   {
     const std::lock_guard lock(mutex_);
     ended_ = true;
     late.swap(mails_);
-    std::swap(status_, status);
   }
   for (Mail& mail : late) cancel(mail);
 }

@@ -14,10 +14,10 @@
 #include <vector>
 
 #include "fetch/clock.h"
-#include "fetch/curl_transport.h"
 #include "fetch/fetch_loop.h"
 #include "fetch/fetcher.h"
 #include "fetch/host_state.h"
+#include "fetch/http_transport.h"
 #include "fetch/net_watch.h"
 #include "fetch/pace.h"
 #include "fetch/sharding.h"
@@ -46,21 +46,23 @@ class Lane {
   void join() noexcept;  // after end(); one thread
 
  private:
-  void run();
-  bool collect(std::vector<Mail>& mails);
-  void deliver(std::vector<Mail>& mails);
+  // Nothing of this throws: who has no memory ends one order (fetch_memory.cc).
+  void run() noexcept;
+  bool collect(std::vector<Mail>& mails) noexcept;
+  void deliver(std::vector<Mail>& mails) noexcept;
   void hand_in(RangeOrder&& order) { loop_.add(std::move(order)); }
   void hand_in(ProbeOrder&& order) { loop_.add(std::move(order)); }
   void hand_in(Promotion&& promotion) { loop_.promote(promotion.id); }
-  std::chrono::milliseconds rest();
-  void publish();
-  void close_mailbox();
+  std::chrono::milliseconds rest() noexcept;
+  void publish() noexcept;
+  bool take_status() noexcept;
+  void close_mailbox() noexcept;
 
   const Clock& clock_;
 
   // The lane's thread only.
   HostTable hosts_;          // paces() by any thread
-  CurlTransport transport_;  // wake() by any thread
+  HttpTransport transport_;  // wake() by any thread
   FetchLoop loop_;
   NetWatch network_;
   TimePoint published_{};

@@ -34,9 +34,11 @@ void add(HostStatus& to, const HostStatus& from) {
 }
 
 void add(FetchStatus& to, const FetchStatus& from) {
+  to.lanes += from.lanes;
   to.connections_open += from.connections_open;
   to.connections_idle += from.connections_idle;
   to.connections_peak += from.connections_peak;
+  to.connections_limit += from.connections_limit;
   to.orders_running += from.orders_running;
   to.orders_queued += from.orders_queued;
   to.connections_opened += from.connections_opened;

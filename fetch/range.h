@@ -78,7 +78,12 @@ struct RangeSink {
   // void.  false: it does not belong to the version; the attempt counts as a mismatch.
   virtual bool begin(std::size_t source, const Version& seen, bool counted) = 0;
 
-  // The next accepted bytes, in order, starting at the range's first byte plus kept().
+  // Where the next accepted bytes may be written before they are taken; empty: anywhere.  Nobody
+  // sees them there until then.
+  virtual std::span<std::byte> space() noexcept { return {}; }
+
+  // The next accepted bytes, in order, starting at the range's first byte plus kept().  At the
+  // front of space() they are in place already.
   virtual Took take(std::span<const std::byte> bytes) noexcept = 0;
 
   // Leading bytes of the range that need no second fetch.
@@ -106,6 +111,10 @@ struct ProbeSink {
                                            std::uint64_t /*bytes*/) noexcept {
     return nullptr;
   }
+  // Does anybody wait for the answer now?
+  virtual bool wanted() const noexcept { return true; }
+  // Is it still of use?  Asked before an attempt; false ends the order with operation_canceled.
+  virtual bool useful() const noexcept { return true; }
   // Exactly once.  `source`: who said so.
   virtual void finish(std::error_code outcome, const Version& seen,
                       std::size_t source) noexcept = 0;

@@ -3,6 +3,8 @@
 // Redirect rules and memory.
 #include "fetch/redirect.h"
 
+#include <utility>
+
 #include "fetch/error.h"
 
 namespace skimfs::fetch {
@@ -21,34 +23,45 @@ std::string Question::text() const {
   return profile.empty() ? url.text() : url.text() + ' ' + std::string(profile);
 }
 
-const RedirectMemory::Target* RedirectMemory::find(const Question& asked) const {
-  const auto found = targets_.find(asked.text());
-  return found == targets_.end() || found->second.expired ? nullptr : &found->second.target;
+const RedirectMemory::Entry* RedirectMemory::entry(const Question& asked) const {
+  const auto found = by_question_.find(asked.text());
+  return found == by_question_.end() ? nullptr : &*found->second;
 }
 
-void RedirectMemory::expire(const Question& asked) {
-  const auto found = targets_.find(asked.text());
-  if (found != targets_.end()) found->second.expired = true;
+const RedirectMemory::Target* RedirectMemory::find(const Question& asked) const {
+  const Entry* known = entry(asked);
+  return known == nullptr || known->expired ? nullptr : &known->target;
 }
 
 bool RedirectMemory::expired(const Question& asked) const {
-  const auto found = targets_.find(asked.text());
-  return found != targets_.end() && found->second.expired;
+  const Entry* known = entry(asked);
+  return known != nullptr && known->expired;
+}
+
+void RedirectMemory::expire(const Question& asked) {
+  const auto found = by_question_.find(asked.text());
+  if (found != by_question_.end()) found->second->expired = true;
 }
 
 void RedirectMemory::remember(const Question& asked, Target target) {
-  const auto [entry, added] = targets_.insert_or_assign(asked.text(), Entry{std::move(target)});
-  if (!added) return;
-  order_.push_back(entry->first);
-  while (order_.size() > most_) {
-    targets_.erase(order_.front());
-    order_.pop_front();
-  }
+  forget(asked);
+  Entries added;
+  added.push_back({asked.text(), std::move(target)});
+  by_question_.emplace(added.front().question, added.begin());
+  bytes_ += added.front().bytes();
+  entries_.splice(entries_.end(), added);
+  while (entries_.size() > most_ || bytes_ > most_bytes_) drop(entries_.begin());
 }
 
 void RedirectMemory::forget(const Question& asked) {
-  const std::string key = asked.text();
-  if (targets_.erase(key) != 0) std::erase(order_, key);
+  const auto found = by_question_.find(asked.text());
+  if (found != by_question_.end()) drop(found->second);
+}
+
+void RedirectMemory::drop(Entries::iterator entry) noexcept {
+  bytes_ -= entry->bytes();
+  by_question_.erase(entry->question);
+  entries_.erase(entry);
 }
 
 }  // namespace skimfs::fetch

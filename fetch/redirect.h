@@ -3,7 +3,8 @@
 // Where a redirect may lead, and where earlier ones led.
 #pragma once
 
-#include <deque>
+#include <cstddef>
+#include <list>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -33,7 +34,8 @@ struct Question {
 };
 
 // The last known target of what was asked.  Always temporary: a target that stops to work has
-// expired and is asked for again.  Bounded; the oldest goes first.  One thread.
+// expired and is asked for again.  Bounded in number and bytes: a target may be as long as a head,
+// 64 KiB.  The oldest goes first.  One thread.
 class RedirectMemory {
  public:
   struct Target {
@@ -41,7 +43,8 @@ class RedirectMemory {
     bool from_public = false;  // a server of the whole Internet has led there
   };
 
-  explicit RedirectMemory(std::size_t most) : most_(most) {}
+  // `most_bytes`: of questions and targets as text.
+  RedirectMemory(std::size_t most, std::size_t most_bytes) : most_(most), most_bytes_(most_bytes) {}
 
   const Target* find(const Question& asked) const;  // null too when it has expired
   void remember(const Question& asked, Target target);
@@ -50,13 +53,22 @@ class RedirectMemory {
   void forget(const Question& asked);
 
  private:
-  std::size_t most_;
   struct Entry {
+    std::string question;
     Target target;
     bool expired = false;
+
+    std::size_t bytes() const noexcept { return question.size() + target.url.text().size(); }
   };
-  std::unordered_map<std::string, Entry> targets_;
-  std::deque<std::string> order_;  // oldest first
+  using Entries = std::list<Entry>;
+
+  const Entry* entry(const Question& asked) const;  // null: there is none
+  void drop(Entries::iterator entry) noexcept;
+
+  const std::size_t most_, most_bytes_;
+  std::size_t bytes_ = 0;
+  Entries entries_;  // oldest first
+  std::unordered_map<std::string_view, Entries::iterator> by_question_;
 };
 
 }  // namespace skimfs::fetch

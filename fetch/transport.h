@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
-// One HTTP exchange, without opinions: the seam above libcurl.
+// One HTTP exchange, without opinions: the seam above connections.
 //
 // The lane's thread only, except wake().
 #pragma once
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
@@ -20,11 +21,12 @@ namespace skimfs::fetch {
 struct Credential;
 
 struct WireRequest {
-  std::string url;
-  std::string host_port;             // whom its sockets are counted for
-  std::vector<std::string> headers;  // "Name: value", sent as they are
-  bool head_only = false;            // HEAD instead of GET
-  bool fresh = false;                // on a new connection
+  std::string url = {};
+  std::string host_port = {};             // whom its sockets are counted for
+  std::vector<std::string> headers = {};  // "Name: value", sent as they are
+  std::uint64_t wants = 0;                // bytes of the body, as far as known
+  bool head_only = false;                 // HEAD instead of GET
+  bool fresh = false;                     // on a new connection
   bool public_only = false;  // to an address of the whole Internet (address.h), or not at all
   std::shared_ptr<const Credential> credential = nullptr;  // null: none
 };
@@ -43,10 +45,10 @@ enum class Fault {
   address,          // the peer's address is not public, and was to be
   reset,            // the connection broke before the response's end, or there was no response
   short_body,       // the body ended before its declared end
-  protocol,         // not HTTP, or a header that cannot be
+  protocol,         // not HTTP, a head or chunk that cannot be, a request that cannot be signed
   bad_length,       // a Content-Length that cannot be
-  header_limit,     // more than 64 KiB of header, or more than ten 1xx responses
-  local             // no memory, no file descriptor
+  header_limit,  // more than 64 KiB or 1000 fields of header or trailer, or than ten 1xx responses
+  local          // no memory, no file descriptor
 };
 
 struct ExchangeEnd {
@@ -55,14 +57,20 @@ struct ExchangeEnd {
 };
 
 // What happens to one exchange.  All calls come from inside Transport::poll(), in this order:
-// [connected], [head, body...], end.  None of them may call start() or abort().
+// [connected, [lost, [connected]]], [head, ([space] [body])...], end.  None of them may call
+// start() or abort().
 struct Exchange {
   // The request is about to be sent.  `reused`: over a connection that carried others before.
   // `public_peer`: to an address of the whole Internet; false where a proxy stands between.
   virtual void connected(bool reused, bool public_peer) = 0;
+  // That one, which had carried others, has ended without a word: another is made.
+  virtual void lost() = 0;
   // The final response; 1xx ones are not reported.  false: end this, and close the connection.
   virtual bool head(const ResponseHead& head) = 0;
-  // The next bytes of its body, without transfer coding.  false as in head().
+  // Where the next bytes of its body may be received; empty: anywhere.
+  virtual std::span<std::byte> space() = 0;
+  // The next bytes of its body, without transfer coding: at the front of space(), or elsewhere.
+  // false as in head().
   virtual bool body(std::span<const std::byte> bytes) = 0;
   // Exactly once, unless abort() came first.
   virtual void end(const ExchangeEnd& end) = 0;
@@ -83,7 +91,8 @@ struct SocketWatch {
 };
 
 struct Transport {
-  // `exchange` lives until its end() or abort().
+  // `exchange` lives until its end() or abort().  Throws std::bad_alloc: then nothing has begun,
+  // and the exchange is forgotten.
   virtual void start(const WireRequest& request, Exchange& exchange) = 0;
   virtual void abort(Exchange& exchange) noexcept = 0;  // closes the connection; no call follows
   virtual void poll(std::chrono::milliseconds at_most) = 0;

@@ -21,7 +21,9 @@ CurlUrl new_handle() {
 
 std::string part_of(CURLU* handle, CURLUPart part, unsigned flags = 0) {
   char* raw = nullptr;
-  if (curl_url_get(handle, part, &raw, flags) != CURLUE_OK) return {};
+  const CURLUcode code = curl_url_get(handle, part, &raw, flags);
+  if (code == CURLUE_OUT_OF_MEMORY) throw std::bad_alloc();
+  if (code != CURLUE_OK) return {};
   const CurlText text(raw);
   return text.get();
 }
@@ -45,7 +47,9 @@ bool is_host(std::string_view host) noexcept {
 
 bool set(CURLU* handle, CURLUPart part, std::string_view text, unsigned flags) {
   if (text.find('\0') != std::string_view::npos) return false;
-  return curl_url_set(handle, part, std::string(text).c_str(), flags) == CURLUE_OK;
+  const CURLUcode code = curl_url_set(handle, part, std::string(text).c_str(), flags);
+  if (code == CURLUE_OUT_OF_MEMORY) throw std::bad_alloc();
+  return code == CURLUE_OK;
 }
 
 }  // namespace

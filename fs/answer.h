@@ -22,7 +22,8 @@ using Inode = std::uint64_t;
 struct Attributes {
   Inode inode = 0;
   manifest::Kind kind = manifest::Kind::file;
-  std::uint64_t size = 0;  // bytes
+  std::uint64_t size = 0;   // bytes
+  std::uint32_t names = 0;  // in a directory
   manifest::Time mtime;
   std::uint32_t permissions = 0444;  // before the mount's umask
   bool size_stated = true;           // by the manifest: no server changes it
@@ -46,16 +47,20 @@ struct ReadView {
 
 class OpenFile;
 
-// Answered exactly once; after one of the last four calls the others do nothing.
+// Who waits for bytes.  Answered exactly once: after read() or fail() the others do nothing.
 // Any thread; called with no lock held.
-struct Answer {
+struct ReadAnswer {
   virtual bool open() const noexcept = 0;                           // nobody has answered yet
   virtual void work(std::weak_ptr<Operation> behind) noexcept = 0;  // told when abandoned
   virtual void read(const ReadView& view) noexcept = 0;
+  virtual void fail(std::error_code why) noexcept = 0;
+  virtual ~ReadAnswer() = default;
+};
+
+// A request of any kind, likewise.
+struct Answer : ReadAnswer {
   virtual void entry(const Node& node) noexcept = 0;
   virtual void opened(std::shared_ptr<OpenFile> file) noexcept = 0;
-  virtual void fail(std::error_code why) noexcept = 0;
-  virtual ~Answer() = default;
 };
 
 }  // namespace skimfs::fs

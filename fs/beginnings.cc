@@ -15,7 +15,7 @@ using cache::Extent;
 
 namespace {
 
-static_assert(ProbeWidth::kOneFlight % cache::kGrain == 0 &&
+static_assert(ProbeWidth::kNarrow % cache::kGrain == 0 &&
               ProbeWidth::kWidest % cache::kGrain == 0);
 
 // Versions of files have smaller numbers, lists of digests larger ones.
@@ -30,12 +30,12 @@ bool usable(const RemoteFile& file, Extent beginning) noexcept {
 
 }  // namespace
 
-Beginnings::Room Beginnings::reserve(cache::GroupId group) {
-  Room room{.id = fill_.fetching.new_id()};
+Beginnings::Room Beginnings::reserve(fetch::OrderId id, cache::GroupId group) {
+  Room room{.id = id};
   const std::uint64_t bytes = next_width();
   if (bytes == 1) return room;
-  auto claim = cache_.claim(kNobodys | room.id, {0, bytes}, BlockCache::Why::ahead,
-                            {.filler = room.id, .group = group});
+  auto claim = cache_.claim(kNobodys | id, {0, bytes}, BlockCache::Why::ahead,
+                            {.filler = id, .group = group});
   if (!claim) return room;
   room.bytes = bytes;
   room.held = std::move(claim->missing);
@@ -44,7 +44,8 @@ Beginnings::Room Beginnings::reserve(cache::GroupId group) {
 
 std::shared_ptr<fetch::RangeSink> Beginnings::take(Room room,
                                                    const std::shared_ptr<RemoteFile>& file,
-                                                   std::uint64_t bytes) {
+                                                   std::uint64_t bytes,
+                                                   const std::weak_ptr<const void>& worth) {
   const Extent beginning{0, bytes};
   if (!usable(*file, beginning)) return nullptr;
   const Digests digests = file->units() ? digests_at_hand(*file, beginning, cache_) : nullptr;
@@ -54,7 +55,7 @@ std::shared_ptr<fetch::RangeSink> Beginnings::take(Room room,
                             {.filler = room.id, .group = file->group_at(0)});
   if (!claim || claim->missing.size() != claim->pins.size()) return nullptr;
   return std::make_shared<Fill>(fill_, file, std::move(claim->missing),
-                                FillReason{.id = room.id, .walk = always_, .digests = digests});
+                                FillReason{.id = room.id, .walk = worth, .digests = digests});
 }
 
 void Beginnings::note_read(const RemoteFile& file, Extent bytes) noexcept {

@@ -33,12 +33,14 @@ class Beginnings {
   // References live longer than all that is taken.
   Beginnings(cache::BlockCache& cache, const FillContext& fill) : cache_(cache), fill_(fill) {}
 
-  // For the next file, of which no more is known than its server.
-  Room reserve(cache::GroupId group);
-  // Who takes the first `bytes` of `file`, of which nothing was ever fetched.  Null: nobody, where
-  // its digests are not of these bytes or memory is short now.
+  // For the request `id`, of a file of which no more is known than its server.
+  Room reserve(fetch::OrderId id, cache::GroupId group);
+  // Who takes the first `bytes` of `file`, of which nothing was ever fetched; while `worth` lives
+  // they are likely read.  Null: nobody, where its digests are not of these bytes or memory is
+  // short now.
   std::shared_ptr<fetch::RangeSink> take(Room room, const std::shared_ptr<RemoteFile>& file,
-                                         std::uint64_t bytes);
+                                         std::uint64_t bytes,
+                                         const std::weak_ptr<const void>& worth);
   // A program reads, first of all since the size of `file` was asked for, these bytes of it.
   void note_read(const RemoteFile& file, cache::Extent bytes) noexcept;
 
@@ -47,8 +49,6 @@ class Beginnings {
 
   cache::BlockCache& cache_;
   const FillContext& fill_;
-  // Whoever asked for the size will likely read them, and they are on their way.
-  const std::shared_ptr<const void> always_ = std::make_shared<char>();
   std::mutex mutex_;
   ProbeWidth width_;  // guarded by mutex_
 };

@@ -24,6 +24,7 @@
 namespace skimfs::fs::control {
 namespace {
 
+constexpr std::size_t kLongestReply = 64u << 20;  // some KiB for each of thousands of hosts
 constexpr std::size_t kLongestName = 60;  // of a file; a socket's whole path has 107 bytes, unix(7)
 
 std::uint64_t fnv1a(std::string_view text) noexcept {
@@ -62,6 +63,8 @@ std::string escape(std::string_view path) {
   return out;
 }
 
+using SteadyTime = std::chrono::steady_clock::time_point;
+
 class Socket {
  public:
   Socket() : fd_(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) {}
@@ -72,21 +75,31 @@ class Socket {
   Socket& operator=(Socket&&) = delete;
   int get() const noexcept { return fd_; }
 
-  // 0, or an errno value.
-  int connect_to(const std::string& path) const noexcept {
+  // 0, or an errno value: EAGAIN when as many wait as may until the deadline.
+  int connect_to(const std::string& path, SteadyTime deadline) const noexcept {
+    constexpr std::chrono::milliseconds kPause{10};  // poll(2) does not tell when there is room
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     if (path.size() >= sizeof address.sun_path) return ENAMETOOLONG;
     std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
-    return connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 ? 0
-                                                                                          : errno;
+    while (connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+      if (errno != EAGAIN || std::chrono::steady_clock::now() >= deadline) return errno;
+      std::this_thread::sleep_for(kPause);
+    }
+    return 0;
+  }
+
+  // Of the process that called listen(2), unix(7).
+  std::optional<ucred> peer() const noexcept {
+    ucred peer{};
+    socklen_t size = sizeof peer;
+    if (getsockopt(fd_, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return std::nullopt;
+    return peer;
   }
 
  private:
   int fd_;
 };
-
-using SteadyTime = std::chrono::steady_clock::time_point;
 
 void wait_for(int fd, short events, SteadyTime deadline, const std::string& mount) {
   const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
@@ -94,6 +107,28 @@ void wait_for(int fd, short events, SteadyTime deadline, const std::string& moun
   pollfd poller{fd, events, 0};
   if (left.count() <= 0 || poll(&poller, 1, static_cast<int>(left.count())) == 0)
     throw NotServed(mount + ": the mount does not answer");
+}
+
+bool is_control(unsigned char byte) noexcept {
+  return (byte < 0x20 && byte != '\n' && byte != '\t') || byte == 0x7f;
+}
+
+// For a terminal of root's, though a user's mount may have said it.  As JSON has them, where they
+// mean the same.
+std::string without_controls(std::string_view text) {
+  std::string plain;
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    auto byte = static_cast<unsigned char>(text[at]);
+    const auto next = static_cast<unsigned char>(at + 1 < text.size() ? text[at + 1] : 0);
+    const bool high = byte == 0xc2 && next >= 0x80 && next < 0xa0;  // U+0080 to U+009F
+    if (!high && !is_control(byte)) {
+      plain += text[at];
+      continue;
+    }
+    if (high) byte = next, ++at;
+    plain += "\\u00" + hex(byte).substr(14);
+  }
+  return plain;
 }
 
 void send_all(int fd, std::string_view text, SteadyTime deadline, const std::string& mount) {
@@ -113,6 +148,7 @@ std::string receive_all(int fd, SteadyTime deadline, const std::string& mount) {
   for (;;) {
     wait_for(fd, POLLIN, deadline, mount);
     const ssize_t got = recv(fd, piece.data(), piece.size(), 0);
+    if (got > 0 && text.size() > kLongestReply) throw NotServed(mount + ": the answer has no end");
     if (got > 0)
       text.append(piece.data(), static_cast<std::size_t>(got));
     else if (got == 0)
@@ -122,41 +158,81 @@ std::string receive_all(int fd, SteadyTime deadline, const std::string& mount) {
   }
 }
 
-// Whose mount it is, so that root finds the socket of a user's.
-uid_t owner_of(const std::string& mount) {
+// What the kernel says of the directory.
+struct Listed {
+  bool mounted = false;  // a skimfs
+  uid_t owner = geteuid();
+};
+
+Listed listed_at(const std::string& mount) {
+  Listed listed;
   try {
     const auto row = topmost_at(read_mount_table(), mount);
-    if (geteuid() == 0 && row && row->type == kMountType && row->user) return *row->user;
+    listed.mounted = row && row->type == kMountType;
+    if (listed.mounted && row->user) listed.owner = *row->user;
   } catch (const std::system_error&) {
     // Without /proc it can only be the caller's own.
   }
-  return geteuid();
+  return listed;
+}
+
+std::string why_not_served(bool mounted, int error) {
+  if (error == EACCES || error == EPERM)
+    return "it belongs to another user: ask as that user or as root";
+  if (error == EAGAIN) return "the mount does not answer";
+  if (mounted)
+    return "a skimfs is mounted there, but its socket cannot be reached: " +
+           std::generic_category().message(error);
+  return "no skimfs is mounted there";
+}
+
+// Anybody may make a socket in /tmp.
+void check_peer(const Socket& socket, uid_t owner, const std::string& mount,
+                const std::string& path) {
+  const auto peer = socket.peer();
+  if (!peer || (peer->uid != 0 && peer->uid != owner))
+    throw NotServed(mount + ": " + path + " is another user's socket: it was not asked");
 }
 
 // Throws NotServed.
-Socket connect_to_mount(const std::string& mount) {
-  int error = ENOENT;
-  for (const std::string& place : socket_directories(owner_of(mount))) {
+Socket connect_to_mount(const std::string& mount, SteadyTime deadline) {
+  const Listed listed = listed_at(mount);
+  const uid_t owner = geteuid() == 0 ? listed.owner : geteuid();  // root finds a user's
+  int error = listed.owner == owner ? ENOENT : EACCES;
+  for (const std::string& place : socket_directories(owner)) {
+    const std::string path = place + "/" + socket_name(mount);
     Socket socket;
-    const int refused = socket.connect_to(place + "/" + socket_name(mount));
-    if (refused == 0) return socket;
+    const int refused = socket.connect_to(path, deadline);
+    if (refused == 0) {
+      check_peer(socket, owner, mount, path);
+      return socket;
+    }
     if (refused != ENOENT) error = refused;
   }
-  if (error == EACCES || error == EPERM)
-    throw NotServed(mount + ": it belongs to another user: ask as that user or as root");
-  throw NotServed(mount + ": no skimfs is mounted there");
+  throw NotServed(mount + ": " + why_not_served(listed.mounted, error));
+}
+
+std::filesystem::path real_or_same(const std::filesystem::path& path) {
+  const std::unique_ptr<char, decltype(&std::free)> real(realpath(path.c_str(), nullptr),
+                                                         &std::free);
+  return real ? std::filesystem::path(real.get()) : path;
 }
 
 }  // namespace
 
+// Word by word: ".." goes up from where a link led to, and realpath(3), which looks into what
+// stands before a slash or a dot at the end, asks only whether each is a link, which no mount has
+// to answer.
 std::string mount_name(std::string_view directory) {
   namespace stdfs = std::filesystem;
-  std::string name = stdfs::absolute(stdfs::path(directory)).lexically_normal().string();
-  while (name.size() > 1 && name.back() == '/') name.pop_back();
-  // realpath(3) asks of each component only whether it is a link, which no mount has to answer.
-  const std::unique_ptr<char, decltype(&std::free)> real(realpath(name.c_str(), nullptr),
-                                                         &std::free);
-  return real ? std::string(real.get()) : name;
+  stdfs::path name = "/";
+  for (const stdfs::path& word : stdfs::absolute(stdfs::path(directory)).relative_path()) {
+    if (word == "..")
+      name = name.parent_path();
+    else if (!word.empty() && word != ".")
+      name = real_or_same(name / word);
+  }
+  return name.string();
 }
 
 std::vector<std::string> socket_directories(uid_t user) {
@@ -181,9 +257,9 @@ std::string ask(std::string_view directory, std::string_view command,
                 std::chrono::milliseconds at_most) {
   const auto deadline = std::chrono::steady_clock::now() + at_most;
   const std::string mount = mount_name(directory);
-  const Socket socket = connect_to_mount(mount);
+  const Socket socket = connect_to_mount(mount, deadline);
   send_all(socket.get(), std::string(command) + "\n", deadline, mount);
-  const std::string reply = receive_all(socket.get(), deadline, mount);
+  const std::string reply = without_controls(receive_all(socket.get(), deadline, mount));
   if (reply.starts_with(kOk)) return reply.substr(kOk.size());
   if (reply.starts_with(kError)) throw Refused(mount + ": " + reply.substr(kError.size()));
   throw NotServed(mount + ": the mount ended while it was asked");
@@ -215,11 +291,11 @@ std::string reload(std::string_view directory) {
 }
 
 std::optional<pid_t> serving_process(std::string_view directory) {
+  constexpr std::chrono::seconds kPatience{1};
   try {
-    const Socket socket = connect_to_mount(mount_name(directory));
-    ucred peer{};  // of the process that called listen(2), unix(7)
-    socklen_t size = sizeof peer;
-    if (getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0) return peer.pid;
+    const Socket socket =
+        connect_to_mount(mount_name(directory), std::chrono::steady_clock::now() + kPatience);
+    if (const auto peer = socket.peer()) return peer->pid;
   } catch (const NotServed&) {
     // Nobody this user may talk to.
   }

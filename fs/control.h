@@ -48,7 +48,8 @@ std::optional<Ticket> ticket_of(std::string_view command);  // of "reload" 0; em
 std::string reload(std::string_view directory);
 
 // The absolute name of a directory as the kernel's mount table shows it: symbolic links resolved
-// where that is possible without entering it, no "." or "..", no slash at the end.
+// where that is possible without entering it, no "." or "..", no slash at the end.  What is not
+// there is taken by its words.
 std::string mount_name(std::string_view directory);
 
 // Where mounts of this user listen, the preferred place first.  Root: /run/skimfs.  Others:
@@ -58,8 +59,9 @@ std::vector<std::string> socket_directories(uid_t user);
 // The file name for this mount_name(): as long as a socket's path may be, and then a checksum.
 std::string socket_name(std::string_view mount_name);
 
-// Sends the command to the mount at `directory` and returns its text.  Root may ask any mount.
-// Throws Refused, or NotServed, also when the answer takes longer than `at_most`.
+// Sends the command to the mount at `directory` and returns its text, control characters but line
+// ends as \u00NN.  Root may ask any mount.  Asked is only a process of root's or of the mount's
+// owner.  Throws Refused, or NotServed, also when the answer takes longer than `at_most`.
 std::string ask(std::string_view directory, std::string_view command,
                 std::chrono::milliseconds at_most = std::chrono::seconds(5));
 

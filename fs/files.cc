@@ -4,6 +4,7 @@
 #include "fs/files.h"
 
 #include <chrono>
+#include <new>
 #include <utility>
 
 #include "fetch/error.h"
@@ -101,6 +102,7 @@ std::optional<Attributes> Files::describe(const Catalogue& names, const manifest
   out.permissions = entry.mode;
   out.mtime =
       entry.mtime ? *entry.mtime : (slot && slot->mtime ? *slot->mtime : names.undated(number));
+  out.names = entry.children;
   if (entry.kind == Kind::directory) return out;
   const auto size = entry.size ? entry.size : (slot ? slot->size : std::nullopt);
   if (!size) return std::nullopt;
@@ -203,8 +205,8 @@ void Files::let_rest() noexcept {
   }
 }
 
-// false: it goes on as it is.
-bool Files::rest(Slot& slot) {
+// false: it goes on as it is; so it does where memory is short.
+bool Files::rest(Slot& slot) noexcept try {
   const Version& version = *slot.version;
   const auto found = version.integrity ? version.integrity->found() : Integrity::Found{};
   if (!found) return false;
@@ -216,6 +218,8 @@ bool Files::rest(Slot& slot) {
   slot.found = *found;
   slot.version.reset();
   return true;
+} catch (const std::bad_alloc&) {
+  return false;
 }
 
 bool Files::is_blank(const Slot& slot) noexcept {
@@ -239,7 +243,7 @@ std::shared_ptr<Integrity> Files::plan(Inode inode, const manifest::Content& con
 }
 
 bool Files::probed(FileNumber number, std::size_t source, const fetch::Version& seen,
-                   fetch::TimePoint now) {
+                   fetch::TimePoint now, bool early) {
   const auto content = this->content(number);
   if (!content) return false;
   const auto who = profile(*content);
@@ -254,6 +258,7 @@ bool Files::probed(FileNumber number, std::size_t source, const fetch::Version& 
   wake(number, *slot, *content, who, *seen.total).pin = pin;  // first: it may fail
   slot->size = seen.total;
   slot->unused_probe = true;
+  if (early) slot->early = now;
   if (seen.last_modified && sane(*seen.last_modified))
     slot->mtime = manifest::Time{*seen.last_modified, 0};
   return true;
@@ -264,6 +269,19 @@ bool Files::first_use_of_probe(Inode inode) {
   const auto known = slots_.find(number_of(inode));
   return known != slots_.end() && known->second.generation == generation_of(inode) &&
          std::exchange(known->second.unused_probe, false);
+}
+
+std::optional<fetch::TimePoint> Files::looked_up(FileNumber number) {
+  const std::lock_guard lock(mutex_);
+  const auto known = slots_.find(number);
+  if (known == slots_.end()) return {};
+  return std::exchange(known->second.early, std::nullopt);
+}
+
+bool Files::never_looked_up(FileNumber number) const {
+  const std::lock_guard lock(mutex_);
+  const Slot* known = slot(number);
+  return known && known->early.has_value();
 }
 
 std::error_code Files::failure(FileNumber number, fetch::TimePoint now) const {

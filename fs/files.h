@@ -77,10 +77,13 @@ class Files {
   // Of how many files more is known than the manifest states.
   std::size_t remembered() const;
 
-  // A probe's answer, by this source, for a file without a stated size.  false: it contradicts what
-  // is stated, and was not believed.
+  // A probe's answer, by this source, for a file without a stated size.  `early`: it was not sent
+  // for a lookup.  false: it contradicts what is stated, and was not believed.
   bool probed(FileNumber number, std::size_t source, const fetch::Version& seen,
-              fetch::TimePoint now);
+              fetch::TimePoint now, bool early);
+  // A program looks the file up.  Result: since when its size is known, if it is the first.
+  std::optional<fetch::TimePoint> looked_up(FileNumber number);
+  bool never_looked_up(FileNumber number) const;  // since its size is known
   // Is this the first time that it is asked so since the size of `inode` was asked for?
   bool first_use_of_probe(Inode inode);
   // A probe that failed lately, for as long as it stands.
@@ -117,9 +120,10 @@ class Files {
     std::unique_ptr<Version> version;  // null: these two are all that is known of it
     std::unique_ptr<const VersionPin::Learned> learned;
     Integrity::Found found;
-    std::optional<std::uint64_t> size;    // bytes, as probed
-    std::optional<manifest::Time> mtime;  // as probed
-    bool unused_probe = false;            // see first_use_of_probe()
+    std::optional<std::uint64_t> size;           // bytes, as probed
+    std::optional<manifest::Time> mtime;         // as probed
+    bool unused_probe = false;                   // see first_use_of_probe()
+    std::optional<fetch::TimePoint> early = {};  // see looked_up()
     std::error_code failure;
     fetch::TimePoint failure_until{};
     std::error_code last_error;
@@ -145,7 +149,7 @@ class Files {
                 const std::shared_ptr<const fetch::Profile>& who, std::uint64_t size);
   void stay_awake(FileNumber number, Version& version);
   void let_rest() noexcept;
-  static bool rest(Slot& slot);
+  static bool rest(Slot& slot) noexcept;
   static bool is_blank(const Slot& slot) noexcept;
   // For the file to be known by; null when no name leads to it.
   Slot* grow(FileNumber number);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <list>
 #include <mutex>
 #include <new>
 #include <utility>
@@ -27,6 +28,8 @@ namespace {
 // Seconds.  What the manifest states of an inode holds until it is reloaded, and then the kernel is
 // told.
 constexpr double kStatedTimeout = 86400;
+// A file that changes under each answer is no longer looked up after so many.
+constexpr int kLookups = 4;
 
 std::error_code code(std::errc what) { return std::make_error_code(what); }
 
@@ -39,6 +42,16 @@ std::string last_url(const manifest::Content& content, const VersionPin& pin) {
     return source ? urls[*source] : std::string();
   }
   return {};
+}
+
+// Runs what answers `to`; if it lacks the memory, that is the answer.
+template <class Body>
+void answering(Answer& to, Body body) noexcept {
+  try {
+    body();
+  } catch (const std::bad_alloc&) {
+    to.fail(code(std::errc::not_enough_memory));
+  }
 }
 
 bool one_object(const RemoteFile& file) {
@@ -58,8 +71,13 @@ struct FileSystem::Parts final : FillJudge {
         reader(blocks, context, {with.window_max, with.segment_max}, with.spool_max),
         beginnings(blocks, context),
         resolver(files, beginnings, fetching, time, [this](Inode inode) { ended(inode); }),
-        siblings(files, blocks, reader, fetching, time,
+        siblings(files, blocks, reader, resolver, fetching, time,
                  {with.siblings_max, with.siblings_bytes_max}) {}
+
+  // As Files::Replaced; what is added needs no memory then.
+  struct Untold {
+    std::list<Inode> attributes, contents;
+  };
 
   std::error_code differs(RemoteFile& file, std::size_t part) override {
     if (file.pin().differs(part) == VersionPin::Difference::contradiction)
@@ -68,8 +86,14 @@ struct FileSystem::Parts final : FillJudge {
     return make_error_code(fetch::Errc::changed);
   }
 
-  void failed(RemoteFile& file, std::error_code why) override {
-    files.note_error(number_of(file.inode()), why);
+  void failed(RemoteFile& file, std::error_code why) noexcept override { note_error(file, why); }
+
+  void note_error(const RemoteFile& file, std::error_code why) noexcept {
+    try {
+      files.note_error(number_of(file.inode()), why);
+    } catch (const std::bad_alloc&) {
+      // Its readers hear of it all the same.
+    }
   }
 
   void checked(RemoteFile& file, cache::Extent unit, bool right) noexcept override {
@@ -86,20 +110,36 @@ struct FileSystem::Parts final : FillJudge {
   }
 
   void refuted(RemoteFile& file) noexcept override {
-    files.note_error(number_of(file.inode()), make_error_code(fetch::Errc::digest_mismatch));
+    note_error(file, make_error_code(fetch::Errc::digest_mismatch));
     tell_mismatch(file, {0, file.size()}, "refuse");
     try {
-      tell(&Files::Replaced::contents, file.inode());
+      tell(&Untold::contents, {file.inode()});
     } catch (const std::bad_alloc&) {
       // Only pages that the kernel has are given out.
     }
   }
 
-  // See take_ended().
-  void tell(std::vector<Inode> Files::Replaced::*what, Inode inode) {
+  // See take_ended().  `inode`: a list of it, made before anything happens that must be told.
+  void tell(std::list<Inode> Untold::*what, std::list<Inode> inode) noexcept {
     if (!limits.tell_ended) return;
     const std::lock_guard lock(untold_mutex);
-    (untold.*what).push_back(inode);
+    (untold.*what).splice((untold.*what).end(), inode);
+  }
+
+  Files::Replaced take_ended() noexcept {
+    Untold all;
+    {
+      const std::lock_guard lock(untold_mutex);
+      std::swap(all, untold);
+    }
+    try {
+      return {{all.attributes.begin(), all.attributes.end()},
+              {all.contents.begin(), all.contents.end()}};
+    } catch (const std::bad_alloc&) {
+      tell(&Untold::attributes, std::move(all.attributes));  // the next time
+      tell(&Untold::contents, std::move(all.contents));
+      return {};
+    }
   }
 
   void tell_mismatch(const RemoteFile& file, cache::Extent bytes, const char* action) noexcept {
@@ -116,11 +156,17 @@ struct FileSystem::Parts final : FillJudge {
     }
   }
 
+  // Before a program hears ESTALE of an open, the kernel looks the name up again and opens what it
+  // leads to now (fs/namei.c, do_filp_open); not of a read that stands for it.
+  void count_open_error(std::error_code why) noexcept {
+    if (why != fetch::Errc::changed || limits.tell_ended) refused++;
+  }
+
   // A handle, but of a file of which no byte may be served.
   Result<std::shared_ptr<OpenFile>> handle(std::shared_ptr<RemoteFile> file) {
     const auto why = file->refusal();
     if (!why) return std::make_shared<OpenFile>(std::move(file));
-    refused++;
+    count_open_error(why);
     if (why == fetch::Errc::unverifiable) {
       const std::string path = files.path(number_of(file->inode()));
       log::event(log::Level::error, "unverifiable", path,
@@ -144,14 +190,32 @@ struct FileSystem::Parts final : FillJudge {
 
   // New opens of the name get a new inode; what is cached of the old one serves its handles.  The
   // kernel is not told, unless it opens without asking: opening the old inode is ESTALE, so it
-  // looks the name up again.
+  // looks the name up again.  Throws std::bad_alloc, and is called again when the inode is opened.
   void ended(Inode inode) {
+    std::list<Inode> one{inode};
     if (!files.supersede(inode)) return;
     changed++;
-    tell(&Files::Replaced::attributes, inode);
-    const std::string path = files.path(number_of(inode));
-    log::event(log::Level::warning, "changed", path,
-               "path=" + log::escape(path) + " act=new-inode errno=ESTALE");
+    tell(&Untold::attributes, std::move(one));
+    log_ended(inode);
+  }
+
+  void log_ended(Inode inode) const noexcept {
+    try {
+      const std::string path = files.path(number_of(inode));
+      log::event(log::Level::warning, "changed", path,
+                 "path=" + log::escape(path) + " act=new-inode errno=ESTALE");
+    } catch (const std::bad_alloc&) {
+      // It has been counted.
+    }
+  }
+
+  // What an inode leads to.  Where a version has ended and there was no memory for the next one,
+  // the name leads to it still.
+  Result<std::shared_ptr<RemoteFile>> present(Inode inode) {
+    auto file = files.open(inode);
+    if (!file || !(*file)->pin().ended()) return file;
+    ended(inode);
+    return tl::unexpected(make_error_code(fetch::Errc::changed));
   }
 
   // Of the file that a name leads to.
@@ -163,6 +227,40 @@ struct FileSystem::Parts final : FillJudge {
     if (!directory) return tl::unexpected(make_error_code(fetch::Errc::changed));
     if (!row) return tl::unexpected(code(std::errc::no_such_file_or_directory));
     return names->number(*row);
+  }
+
+  // Where a name leads, as far as that is known.
+  struct Found {
+    std::optional<Result<Node>> node;              // empty: a server has to be asked
+    std::optional<FileNumber> unstated_size = {};  // of this file: none is in the manifest
+  };
+  // A size that nobody has looked at since it was asked for is none that anybody relies on.
+  bool too_old(fetch::TimePoint asked) const {
+    return !limits.immutable && clock.now() - asked > limits.revalidate;
+  }
+  Found find(Inode parent, std::string_view name) {
+    const auto names = files.names();
+    const auto directory = names->row(number_of(parent));
+    const auto row = directory ? names->tree().find(*directory, name) : std::nullopt;
+    const auto known = row ? files.attributes(*names, *row) : std::nullopt;
+    if (const auto why = Files::fault(*names)) return {tl::unexpected(why)};
+    if (!directory) return {tl::unexpected(make_error_code(fetch::Errc::changed))};
+    if (!row) return {tl::unexpected(code(std::errc::no_such_file_or_directory))};
+    if (known && known->size_stated) return {node(*known)};
+    const FileNumber number = names->number(*row);
+    const auto asked_early = files.looked_up(number);
+    if (known && !(asked_early && too_old(*asked_early))) {
+      // Told a moment ago, while the first bytes that came with it find their place: whoever read
+      // now would ask for them again.
+      if (resolver.asks_size(number)) return {std::nullopt, number};
+      return {node(*known), number};
+    }
+    if (known) files.supersede(known->inode);
+    if (const auto failure = files.failure(number, clock.now())) {
+      refused++;
+      return {tl::unexpected(failure), number};
+    }
+    return {std::nullopt, number};
   }
 
   Node node(const Attributes& attributes) const {
@@ -195,7 +293,7 @@ struct FileSystem::Parts final : FillJudge {
   OlderNames older;
   SiblingReader siblings;
   std::mutex untold_mutex;
-  Files::Replaced untold;  // see take_ended(); guarded by untold_mutex
+  Untold untold;  // guarded by untold_mutex
   std::atomic<std::uint64_t> changed{0};
   std::atomic<std::uint64_t> verified{0};  // bytes
   std::atomic<std::uint64_t> mismatches{0};
@@ -244,41 +342,36 @@ std::vector<std::shared_ptr<const Files::Replaced>> FileSystem::forget_older_nam
   return parts_->older.forget(parts_->clock.now());
 }
 
-Files::Replaced FileSystem::take_ended() noexcept {
-  const std::lock_guard lock(parts_->untold_mutex);
-  return std::exchange(parts_->untold, {});
-}
+Files::Replaced FileSystem::take_ended() noexcept { return parts_->take_ended(); }
 
 std::optional<Result<Node>> FileSystem::try_lookup(Inode parent, std::string_view name) {
-  const Files& files = parts_->files;
-  const auto names = files.names();
-  const auto directory = names->row(number_of(parent));
-  const auto row = directory ? names->tree().find(*directory, name) : std::nullopt;
-  const auto known = row ? files.attributes(*names, *row) : std::nullopt;
-  if (const auto why = Files::fault(*names)) return tl::unexpected(why);
-  if (!directory) return tl::unexpected(make_error_code(fetch::Errc::changed));
-  if (!row) return tl::unexpected(code(std::errc::no_such_file_or_directory));
-  if (known) return parts_->node(*known);
-  if (const auto failure = files.failure(names->number(*row), parts_->clock.now())) {
-    parts_->refused++;
-    return tl::unexpected(failure);
-  }
-  return std::nullopt;
+  auto found = parts_->find(parent, name);
+  if (found.node && found.unstated_size) parts_->siblings.note_lookup(*found.unstated_size);
+  return std::move(found.node);
 }
 
 void FileSystem::lookup(Inode parent, std::string_view name, std::shared_ptr<Answer> to) {
+  look_up(parent, name, std::move(to), kLookups);
+}
+
+void FileSystem::look_up(Inode parent, std::string_view name, std::shared_ptr<Answer> to,
+                         int tries) {
   const auto asked = parts_->number(parent, name);
   if (!asked) return to->fail(asked.error());
-  parts_->resolver.size(
-      *asked, [this, parent, name = std::string(name), asked = *asked, to](std::error_code why) {
-        const auto now = try_lookup(parent, name);
-        if (now && *now) return to->entry(**now);
-        if (now) return to->fail(now->error());
-        if (const auto is = parts_->number(parent, name); is && *is != asked)
-          return lookup(parent, name, to);  // the name leads elsewhere meanwhile
-        parts_->refused++;
-        to->fail(why ? why : make_error_code(fetch::Errc::no_length));
-      });
+  parts_->resolver.size(*asked, [this, parent, name = std::string(name), asked = *asked, to,
+                                 tries](std::error_code why) {
+    answering(*to, [&] {
+      const auto now = parts_->find(parent, name).node;
+      if (now && *now) return to->entry(**now);
+      if (now) return to->fail(now->error());
+      // The name leads elsewhere meanwhile, or the version that was asked for has ended already.
+      const auto is = parts_->number(parent, name);
+      if (is && (*is != asked || !why) && tries > 1) return look_up(parent, name, to, tries - 1);
+      parts_->refused++;
+      to->fail(why ? why : make_error_code(fetch::Errc::no_length));
+    });
+  });
+  parts_->siblings.note_lookup(*asked);
 }
 
 Result<Attributes> FileSystem::attributes(Inode inode) const {
@@ -289,7 +382,11 @@ bool FileSystem::ended(Inode inode) const { return parts_->files.ended(inode); }
 
 std::optional<Node> FileSystem::known(const Catalogue& names, manifest::Row row) const {
   const auto attributes = parts_->files.attributes(names, row);
-  return attributes ? std::optional(parts_->node(*attributes)) : std::nullopt;
+  if (!attributes) return std::nullopt;
+  // Only a lookup shows that somebody wants the sizes that are asked for early.
+  if (!attributes->size_stated && parts_->files.never_looked_up(names.number(row)))
+    return std::nullopt;
+  return parts_->node(*attributes);
 }
 
 double FileSystem::attribute_timeout(Inode inode) const {
@@ -298,9 +395,9 @@ double FileSystem::attribute_timeout(Inode inode) const {
 }
 
 std::optional<Result<std::shared_ptr<OpenFile>>> FileSystem::try_open(Inode inode) {
-  auto file = parts_->files.open(inode);
+  auto file = parts_->present(inode);
   if (!file) {
-    parts_->refused++;
+    parts_->count_open_error(file.error());
     return tl::unexpected(file.error());
   }
   if (parts_->must_revalidate(**file)) return std::nullopt;
@@ -309,14 +406,16 @@ std::optional<Result<std::shared_ptr<OpenFile>>> FileSystem::try_open(Inode inod
 
 void FileSystem::open(Inode inode, std::shared_ptr<Answer> to) {
   parts_->resolver.revalidate(inode, [parts = parts_.get(), inode, to](std::error_code why) {
-    auto file = why ? tl::unexpected(why) : parts->files.open(inode);
-    if (!file) {
-      parts->refused++;
-      return to->fail(file.error());
-    }
-    auto handle = parts->handle(*std::move(file));
-    if (handle) return to->opened(*std::move(handle));
-    to->fail(handle.error());
+    answering(*to, [&] {
+      auto file = why ? tl::unexpected(why) : parts->present(inode);
+      if (!file) {
+        parts->count_open_error(file.error());
+        return to->fail(file.error());
+      }
+      auto handle = parts->handle(*std::move(file));
+      if (handle) return to->opened(*std::move(handle));
+      to->fail(handle.error());
+    });
   });
 }
 
@@ -327,7 +426,7 @@ std::optional<ReadView> FileSystem::try_read(OpenFile& file, cache::Extent bytes
 }
 
 void FileSystem::read(std::shared_ptr<OpenFile> file, cache::Extent bytes,
-                      std::shared_ptr<Answer> to) {
+                      std::shared_ptr<ReadAnswer> to) {
   parts_->reader.read(file->remote(), bytes, std::move(to));
   parts_->note_read(*file, bytes);
 }

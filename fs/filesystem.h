@@ -108,7 +108,7 @@ class FileSystem {
   Result<Attributes> attributes(Inode inode) const;
   // Has another version, or nothing, taken its place?  Who has it open may read on.
   bool ended(Inode inode) const;
-  // As lookup, for readdirplus: empty when the size is not known yet.
+  // As lookup, for readdirplus: empty when the size is not known yet, or nobody has asked for it.
   std::optional<Node> known(const Catalogue& names, manifest::Row row) const;
   double attribute_timeout(Inode inode) const;  // seconds
 
@@ -117,7 +117,7 @@ class FileSystem {
 
   // `bytes` must lie inside size(): clamp first.
   std::optional<ReadView> try_read(OpenFile& file, cache::Extent bytes);
-  void read(std::shared_ptr<OpenFile> file, cache::Extent bytes, std::shared_ptr<Answer> to);
+  void read(std::shared_ptr<OpenFile> file, cache::Extent bytes, std::shared_ptr<ReadAnswer> to);
   static std::uint64_t size(const OpenFile& file) noexcept;
   // Would it not be opened any more?
   static bool refused(const OpenFile& file) noexcept;
@@ -133,6 +133,9 @@ class FileSystem {
 
  private:
   struct Parts;
+
+  void look_up(Inode parent, std::string_view name, std::shared_ptr<Answer> to, int tries);
+
   std::unique_ptr<Parts> parts_;
 };
 

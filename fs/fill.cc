@@ -81,6 +81,13 @@ bool Fill::begin(std::size_t source, const fetch::Version& seen, bool counted) {
   return file_->pin().learn(part_, source, seen, context_.clock.now());
 }
 
+std::span<std::byte> Fill::space() noexcept {
+  if (at_ >= tickets_.size()) return {};
+  cache::FillTicket& ticket = tickets_[at_];
+  const bool next = position_ == ticket.extent().offset + ticket.filled();
+  return next ? ticket.space() : std::span<std::byte>();
+}
+
 fetch::RangeSink::Took Fill::take(std::span<const std::byte> bytes) noexcept {
   if (!useful()) return Took::enough;
   if (check_) {
@@ -113,16 +120,14 @@ void Fill::finish(std::error_code outcome) noexcept {
     outcome = {};
     if (std::exchange(tried_again_, true)) outcome = fetch::Errc::digest_mismatch;
   }
-  if (!outcome) {
-    if (!check_) show();
-    try {
-      return order_next();
-    } catch (const std::bad_alloc&) {
-      outcome = std::make_error_code(std::errc::not_enough_memory);
-    }
-  }
+  if (!outcome && !check_) show();
   if (outcome == fetch::Errc::ranges_ignored && !reason_.whole) file_->note_ranges_ignored(true);
-  if (outcome == fetch::Errc::changed) outcome = context_.judge.differs(*file_, part_);
+  try {
+    if (!outcome) return order_next();
+    if (outcome == fetch::Errc::changed) outcome = context_.judge.differs(*file_, part_);
+  } catch (const std::bad_alloc&) {
+    outcome = std::make_error_code(std::errc::not_enough_memory);
+  }
   give_up(outcome);
 }
 
@@ -146,7 +151,7 @@ void Fill::pour(std::span<const std::byte> bytes) noexcept {
     }
     const std::span<std::byte> space = ticket.space();
     const std::size_t count = std::min(space.size(), bytes.size());
-    std::memcpy(space.data(), bytes.data(), count);
+    if (bytes.data() != space.data()) std::memcpy(space.data(), bytes.data(), count);
     ticket.wrote(static_cast<std::uint32_t>(count));
     position_ += count;
     bytes = bytes.subspan(count);

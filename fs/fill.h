@@ -5,8 +5,8 @@
 // Owns the tickets of one run of blocks and sees them filled or failed.  A file joined from parts
 // is filled part after part, each by an order of its own.  Of a file that is verified in units
 // whole units are fetched, also where some of their blocks are held already, and a unit's bytes are
-// shown when the digest of all of it was found right.  Started by any thread; from then on one lane's
-// thread at a time calls: with each order it may be another's.
+// shown when the digest of all of it was found right.  Started by any thread; from then on one
+// lane's thread at a time calls: with each order it may be another's.
 #pragma once
 
 #include <deque>
@@ -24,9 +24,10 @@ namespace skimfs::fs {
 
 // Who is told when a fill does not end well.  Any thread.
 struct FillJudge {
-  // The server has another version of this part.  Returns what readers are told.
+  // The server has another version of this part.  Returns what readers are told.  Throws
+  // std::bad_alloc; the version may have ended all the same.
   virtual std::error_code differs(RemoteFile& file, std::size_t part) = 0;
-  virtual void failed(RemoteFile& file, std::error_code why) = 0;
+  virtual void failed(RemoteFile& file, std::error_code why) noexcept = 0;
   // A unit has arrived and was compared with its digest.
   virtual void checked(RemoteFile& file, cache::Extent unit, bool right) noexcept = 0;
   // The digest of a file that was served before it was known is wrong.
@@ -49,8 +50,8 @@ struct FillContext {
 struct FillReason {
   fetch::OrderId id;
   fetch::Priority priority = fetch::Priority::demand;
-  bool whole = false;              // the server knows no ranges
-  std::weak_ptr<const void> walk = {};  // fetched for a file nobody has opened yet, while this lives
+  bool whole = false;                   // the server knows no ranges
+  std::weak_ptr<const void> walk = {};  // of what no program reads: fetched while this lives
   std::shared_ptr<const UnitDigests> digests = {};  // of all units concerned; null: no units
 };
 
@@ -70,6 +71,7 @@ class Fill final : public fetch::RangeSink, public std::enable_shared_from_this<
   void refuse(std::size_t source) noexcept override;
   bool decides(std::size_t source) const override;
   bool begin(std::size_t source, const fetch::Version& seen, bool counted) override;
+  std::span<std::byte> space() noexcept override;
   Took take(std::span<const std::byte> bytes) noexcept override;
   std::uint64_t kept() const noexcept override;
   bool wanted() const noexcept override;
@@ -89,10 +91,10 @@ class Fill final : public fetch::RangeSink, public std::enable_shared_from_this<
   const std::shared_ptr<RemoteFile> file_;
   const FillReason reason_;
   std::deque<cache::FillTicket> tickets_;  // not yet shown whole, in order
-  std::size_t at_ = 0;         // the ticket that is being poured into
-  std::uint64_t position_;     // in the file: the next byte to arrive
-  std::uint64_t shown_;        // in the file: all before may be read
-  const std::uint64_t end_;    // in the file
+  std::size_t at_ = 0;                     // the ticket that is being poured into
+  std::uint64_t position_;                 // in the file: the next byte to arrive
+  std::uint64_t shown_;                    // in the file: all before may be read
+  const std::uint64_t end_;                // in the file
   std::size_t part_ = 0;
   std::uint64_t part_from_ = 0;  // in the file: where the present order begins
   bool counted_ = false;

@@ -231,6 +231,12 @@ std::string one_line(std::string_view text) {
   return line;
 }
 
+std::string line_with(std::string_view event, std::string_view text) {
+  std::string line = "ev=" + std::string(event);
+  if (!text.empty()) line += " " + one_line(text);
+  return line;
+}
+
 std::string line_of(const LogLimiter::Repeats& repeats) {
   return "ev=" + repeats.event + " about=" + escape(repeats.about) +
          " suppressed=" + std::to_string(repeats.suppressed);
@@ -270,6 +276,15 @@ void flush() noexcept {
   replace_output(std::make_shared<Output>());
 }
 
+void answer(Level level, std::string_view event, std::string text) {
+  std::optional<Writing> output;
+  {
+    const std::lock_guard lock(state().mutex);
+    output.emplace(lock);
+  }
+  (*output)->write(level, line_with(event, text));
+}
+
 void event(Level level, std::string_view event, std::string_view about, std::string text) {
   if (level > least_level.load()) return;
   std::vector<LogLimiter::Repeats> ended;
@@ -284,9 +299,7 @@ void event(Level level, std::string_view event, std::string_view about, std::str
   }
   for (const auto& each : ended) (*output)->write(each.level, line_of(each));
   if (!admitted) return;
-  std::string line = "ev=" + std::string(event);
-  if (!text.empty()) line += " " + one_line(text);
-  (*output)->write(level, line);
+  (*output)->write(level, line_with(event, text));
 }
 
 std::string escape(std::string_view text) {

@@ -29,6 +29,10 @@ void flush() noexcept;
 // "ev=<event> about=<about> suppressed=N".  `text`: "key=value key=value".
 void event(Level level, std::string_view event, std::string_view about, std::string text);
 
+// What somebody has just asked for, such as a signal does: always told, each time, whatever the
+// least level.
+void answer(Level level, std::string_view event, std::string text);
+
 // Bytes outside printable ASCII, space and backslash as \xNN; at most 512 bytes of it, then "...".
 std::string escape(std::string_view text);
 

@@ -6,16 +6,10 @@
 namespace skimfs::fs {
 
 MemoryPlan plan_memory(std::uint64_t memory, unsigned connections) noexcept {
-  constexpr std::size_t kLargest = 256 * 1024;
-  constexpr std::size_t kSmallest = 16 * 1024;  // CURL_MAX_WRITE_SIZE
-  const std::uint64_t share = memory / 4;
-
+  const std::uint64_t paid = memory / 4 / MemoryPlan::kConnection;
   MemoryPlan plan;
-  plan.connections = static_cast<unsigned>(std::min<std::uint64_t>(connections, share / kSmallest));
-  plan.receive_buffer = kLargest;
-  while (plan.receive_buffer > kSmallest && plan.receive_buffer * plan.connections > share)
-    plan.receive_buffer /= 2;
-  plan.cache = memory - plan.receive_buffer * plan.connections;
+  plan.connections = static_cast<unsigned>(std::min<std::uint64_t>(connections, paid));
+  plan.cache = memory - plan.connections * MemoryPlan::kConnection;
   return plan;
 }
 

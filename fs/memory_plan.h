@@ -3,20 +3,21 @@
 // How memory= is divided, once, before anything is allocated.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 
 namespace skimfs::fs {
 
 struct MemoryPlan {
-  std::uint64_t cache = 0;         // bytes: the hard bound of the block cache
-  std::size_t receive_buffer = 0;  // bytes, of each running transfer
-  unsigned connections = 0;        // that many buffers are paid for
+  // Bytes set aside for a connection beside the blocks it fills: its head, TLS's records.  A
+  // hostile head may take three times as much until it is refused.
+  static constexpr std::uint64_t kConnection = 64 * 1024;
+
+  std::uint64_t cache = 0;   // bytes: the hard bound of the block cache
+  unsigned connections = 0;  // that many are paid for
 };
 
-// Receive buffers get at most a quarter, all of it fixed: each 256 KiB where that fits, halved down
-// to 16 KiB (what libcurl hands over at once at most), and below that fewer connections.  The cache
-// has the rest, so the sum is never above `memory`.
+// Connections get at most a quarter: more than that pays for are fewer.  The cache has the rest, so
+// the sum is never above `memory`.
 //
 // `memory`: bytes, at least 16 MiB.  `connections`: as asked for, at least 1.  Pure.
 MemoryPlan plan_memory(std::uint64_t memory, unsigned connections) noexcept;

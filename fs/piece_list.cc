@@ -31,7 +31,7 @@ Digests from_list(const Verification& plan, Extent bytes, const std::vector<cach
   return std::make_shared<UnitDigests>(plan.algorithm, plan.units, first, std::move(values));
 }
 
-class ListAnswer final : public Answer {
+class ListAnswer final : public ReadAnswer {
  public:
   ListAnswer(std::shared_ptr<const RemoteFile> file, std::shared_ptr<DigestsWanted> to)
       : file_(std::move(file)), to_(std::move(to)) {}
@@ -47,8 +47,6 @@ class ListAnswer final : public Answer {
       to_->digests_failed(std::make_error_code(std::errc::not_enough_memory));
     }
   }
-  void entry(const Node&) noexcept override {}
-  void opened(std::shared_ptr<OpenFile>) noexcept override {}
   void fail(std::error_code why) noexcept override {
     // That there is no list does not mean that the file is another one.
     if (why == fetch::Errc::missing) why = fetch::Errc::unverifiable;
@@ -79,8 +77,8 @@ Extent in_list(const RemoteFile& file, Extent bytes) noexcept {
   return {first * size, (end - first) * size};
 }
 
-std::shared_ptr<Answer> list_answer(std::shared_ptr<const RemoteFile> file,
-                                    std::shared_ptr<DigestsWanted> to) {
+std::shared_ptr<ReadAnswer> list_answer(std::shared_ptr<const RemoteFile> file,
+                                        std::shared_ptr<DigestsWanted> to) {
   return std::make_shared<ListAnswer>(std::move(file), std::move(to));
 }
 

@@ -35,7 +35,7 @@ Digests digests_at_hand(const RemoteFile& file, cache::Extent bytes, cache::Bloc
 
 // What else must be read: which bytes of Integrity::list(), and where they go.
 cache::Extent in_list(const RemoteFile& file, cache::Extent bytes) noexcept;
-std::shared_ptr<Answer> list_answer(std::shared_ptr<const RemoteFile> file,
-                                    std::shared_ptr<DigestsWanted> to);
+std::shared_ptr<ReadAnswer> list_answer(std::shared_ptr<const RemoteFile> file,
+                                        std::shared_ptr<DigestsWanted> to);
 
 }  // namespace skimfs::fs

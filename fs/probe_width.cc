@@ -9,7 +9,7 @@ namespace skimfs::fs {
 
 std::uint64_t ProbeWidth::next() noexcept {
   if (account_ == 0) return 1;
-  return account_-- > kFree ? kWidest : kOneFlight;
+  return account_-- > kFree ? kWidest : kNarrow;
 }
 
 void ProbeWidth::was_read() noexcept { account_ = std::min(account_ + kPaid, kMost); }

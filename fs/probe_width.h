@@ -15,9 +15,9 @@ namespace skimfs::fs {
 
 class ProbeWidth {
  public:
-  // Ten segments are what a server may send before it has heard anything (RFC 6928): with its head
-  // so much takes no longer to arrive than one byte.  Whole grains of the cache.
-  static constexpr std::uint64_t kOneFlight = 12 * 1024;
+  // Little more than a server may send before it has heard anything (ten segments, RFC 6928).
+  // Whole grains of the cache.  Both compared with others: tests/bench/EXPERIMENTS.md.
+  static constexpr std::uint64_t kNarrow = 16 * 1024;
   static constexpr std::uint64_t kWidest = 64 * 1024;  // most small files, in a flight or two more
   static constexpr unsigned kFree = 4;
   static constexpr unsigned kMost = 16;

@@ -47,7 +47,7 @@ void Reader::Operation::wake(std::error_code why) noexcept {
 }
 
 void Reader::Operation::overdue() noexcept {
-  reader_.counters_.errors++;
+  count_error();
   reader_.fill_.judge.overdue(*file_, bytes_);
 }
 
@@ -225,8 +225,12 @@ void Reader::Operation::fail(std::error_code why) noexcept {
   // Given up again and again for others' sake: no error of this reader's, and no interrupt.
   if (why == std::errc::operation_canceled) why = std::make_error_code(std::errc::io_error);
   pins_.reset();
-  if (answer_->open() && !file_->is_list()) reader_.counters_.errors++;
+  if (answer_->open() && !file_->is_list()) count_error();
   answer_->fail(why);
+}
+
+void Reader::Operation::count_error() noexcept {
+  if (!counted_.exchange(true)) reader_.counters_.errors++;
 }
 
 void Reader::Operation::let_go() noexcept {

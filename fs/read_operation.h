@@ -3,6 +3,7 @@
 // A read that waits, without a thread, for its bytes.  Reader's own.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <memory>
 #include <mutex>
@@ -25,7 +26,7 @@ class Reader::Operation final : public fs::Operation,
                                 public std::enable_shared_from_this<Operation> {
  public:
   Operation(Reader& reader, std::shared_ptr<RemoteFile> file, cache::Extent bytes,
-            std::shared_ptr<Answer> answer)
+            std::shared_ptr<ReadAnswer> answer)
       : reader_(reader), file_(std::move(file)), bytes_(bytes), answer_(std::move(answer)) {}
 
   void start();
@@ -70,18 +71,22 @@ class Reader::Operation final : public fs::Operation,
   void stop_waiting() noexcept;
   void succeed();
   void fail(std::error_code why) noexcept;
+  // Before the program hears of it.  A deadline and the work's end may meet: one error.
+  void count_error() noexcept;
   void let_go() noexcept;
 
   Reader& reader_;
   const std::shared_ptr<RemoteFile> file_;
   const cache::Extent bytes_;
-  const std::shared_ptr<Answer> answer_;
+  const std::shared_ptr<ReadAnswer> answer_;
 
   // The driver's.
   ReadPlanner::Plan plan_;
   Pins pins_;
   Digests digests_;  // of the units of plan_, for a file that has units
   int tries_ = 0;
+
+  std::atomic<bool> counted_{false};
 
   std::mutex mutex_;  // what follows: where an abandoner finds us registered
   Pins awaited_pins_;

@@ -259,7 +259,8 @@ ReadPlanner::Stream& ReadPlanner::absorb_runs_behind(Stream& stream) noexcept {
 // of that.
 void ReadPlanner::advance(Stream& stream, Extent bytes, Found found, fetch::TimePoint now,
                           const Reach& reach) noexcept {
-  const auto idle = std::min<std::int64_t>((now - stream.used) / kIdle, 63);
+  // A reader that waited for the planner's lock comes with an older time than the one before it.
+  const auto idle = std::clamp<std::int64_t>((now - stream.used) / kIdle, 0, 63);
   stream.window = clamp_window(stream.window >> idle, reach.window_max);
   stream.used = now;
   stream.earned += bytes.end() - stream.next;

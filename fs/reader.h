@@ -5,7 +5,7 @@
 // Any thread.  Memory is leased before anything is asked of the network; demand is served before
 // what is fetched ahead, and what is fetched ahead is only asked for where memory is left.  The
 // digests of what will be fetched are at hand before memory is leased for it: they may have to be
-// fetched first, and who waits for that holds nothing.
+// fetched first, for what is fetched ahead as that is, and who waits for that holds nothing.
 #pragma once
 
 #include <atomic>
@@ -34,7 +34,7 @@ class Reader {
 
   // `bytes`: not empty, inside the file.  Empty when any of them is not in memory.
   std::optional<ReadView> try_read(const std::shared_ptr<RemoteFile>& file, cache::Extent bytes);
-  void read(std::shared_ptr<RemoteFile> file, cache::Extent bytes, std::shared_ptr<Answer> to);
+  void read(std::shared_ptr<RemoteFile> file, cache::Extent bytes, std::shared_ptr<ReadAnswer> to);
 
   // Fetches, where memory is left, bytes of a file that will likely be opened soon; given up when
   // `walk` ends.  `bytes` begins on a grain and ends on one, or at the end of the file.
@@ -46,22 +46,36 @@ class Reader {
  private:
   class Operation;
   class LaterWork;
+  using Then = std::function<void(const Digests&)>;
+  struct Segment {
+    std::vector<cache::FillTicket> tickets;
+    fetch::OrderId id;
+  };
 
   ReadPlanner::Plan plan(RemoteFile& file, cache::Extent bytes, ReadPlanner::Found found);
   void consumed(const RemoteFile& file, cache::Extent bytes) noexcept;
   // May these bytes be delivered?  The digest of a large file is taken as they pass.
   bool passing(RemoteFile& file, const ReadView& view);
+  // After a read that found its bytes: fetches what is worth having next.
+  void go_on_from(const std::shared_ptr<RemoteFile>& file, cache::Extent bytes);
   void look_ahead(const std::shared_ptr<RemoteFile>& file, const ReadPlanner::Plan& plan,
                   std::vector<cache::FillTicket> demand, fetch::OrderId id, const Digests& digests);
+  // Of what is planned ahead, as far as there is room.  What touches `demand` joins it.
+  void claim_segments(RemoteFile& file, const ReadPlanner::Plan& plan, fetch::OrderId id,
+                      const Digests& digests, std::vector<cache::FillTicket>& demand,
+                      std::vector<Segment>& segments);
   // `units` and, as far as they are near, those of what is planned ahead.
   cache::Extent to_verify(const RemoteFile& file, cache::Extent units,
                           const std::vector<cache::Extent>& ahead) const noexcept;
   // Of a file whose digests are not at hand.
   void read_list(const std::shared_ptr<RemoteFile>& file, cache::Extent bytes,
                  std::shared_ptr<DigestsWanted> to);
-  // Calls `then` at once, or once the digests have been read; not at all if they cannot be.
+  // Calls `then` at once, or once the digests have been fetched for `reason`, which is no reader's;
+  // not at all if that is refused, given up or fails.
   void with_digests(const std::shared_ptr<RemoteFile>& file, cache::Extent bytes,
-                    std::function<void(const Digests&)> then);
+                    const FillReason& reason, Then then);
+  std::optional<cache::BlockCache::Claim> claim_ahead(const RemoteFile& file, cache::Extent bytes,
+                                                      fetch::OrderId id) noexcept;
   void fetch_runs(const std::shared_ptr<RemoteFile>& file, std::vector<cache::FillTicket> tickets,
                   const FillReason& reason);
 

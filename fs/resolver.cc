@@ -27,30 +27,29 @@ bool lasting(std::error_code why) {
 
 class Resolver::Probe final : public fetch::ProbeSink {
  public:
-  using Done = std::function<void(std::error_code, const Word&)>;
-  using Taker = std::function<std::shared_ptr<fetch::RangeSink>(const Word&, std::uint64_t bytes,
-                                                                Beginnings::Room)>;
-  Probe(Beginnings::Room room, Taker taker, Done done)
-      : room_(std::move(room)), taker_(std::move(taker)), done_(std::move(done)) {}
+  Probe(Resolver& resolver, Question question, Beginnings::Room room)
+      : resolver_(resolver), question_(std::move(question)), room_(std::move(room)) {}
 
   std::shared_ptr<fetch::RangeSink> taker(std::size_t source, const fetch::Version& seen,
                                           std::uint64_t bytes) noexcept override {
     try {
-      return taker_({source, seen}, bytes, std::move(room_));
+      return resolver_.taker(question_, {source, seen}, bytes, std::move(room_));
     } catch (const std::bad_alloc&) {
       return nullptr;  // The size is worth knowing without them.
     }
   }
+  bool wanted() const noexcept override { return !question_.early || resolver_.awaited(question_); }
+  bool useful() const noexcept override { return !question_.worth.expired() || wanted(); }
   void finish(std::error_code outcome, const fetch::Version& seen,
               std::size_t source) noexcept override {
     room_ = {};  // before whoever hears of it wants some
-    done_(outcome, {source, seen});
+    resolver_.answered(question_, outcome, source, seen);
   }
 
  private:
+  Resolver& resolver_;
+  const Question question_;
   Beginnings::Room room_;
-  const Taker taker_;
-  const Done done_;
 };
 
 Resolver::Resolver(Files& files, Beginnings& beginnings, fetch::Fetching& fetching,
@@ -69,97 +68,148 @@ void Resolver::size(FileNumber number, Then then) {
 void Resolver::revalidate(Inode inode, Then then) { ask(Aim::revalidate, inode, std::move(then)); }
 
 void Resolver::ask(Aim aim, Inode inode, Then then) {
+  Asked asked;
+  asked.waiting.push_back(std::move(then));
+  fetch::OrderId early = 0;
   {
     const std::lock_guard lock(mutex_);
-    auto& waiting = asking_[{aim, inode}];
-    waiting.push_back(std::move(then));
-    if (waiting.size() > 1) return;
+    const auto [present, first] = asking_.try_emplace({aim, inode}, std::move(asked));
+    if (!first) {
+      present->second.waiting.push_back(std::move(asked.waiting.front()));
+      early = std::exchange(present->second.early, 0);
+    }
+    if (!first && early == 0) return;
   }
-  send(aim, inode, std::nullopt);
+  if (early != 0) return fetching_.promote(early);
+  send(demand(aim, inode));
 }
 
-// Whoever asks while somebody waits joins that probe: so either there is one, or nobody waits.
-void Resolver::send(Aim aim, Inode inode, std::optional<Word> first_answer) {
+void Resolver::size_early(FileNumber number, const std::weak_ptr<const void>& worth) {
+  const Question question{.aim = Aim::size,
+                          .inode = inode_of(number, 0),
+                          .worth = worth,
+                          .early = true,
+                          .id = fetching_.new_id()};
+  {
+    const std::lock_guard lock(mutex_);
+    const auto [asked, first] = asking_.try_emplace({question.aim, question.inode});
+    if (!first) return;
+    asked->second.early = question.id;
+  }
+  send(question);
+}
+
+Resolver::Question Resolver::demand(Aim aim, Inode inode, std::optional<Word> first_answer) {
+  return {.aim = aim,
+          .inode = inode,
+          .worth = always_,
+          .id = fetching_.new_id(),
+          .first_answer = std::move(first_answer)};
+}
+
+// Whoever asks while a probe is under way joins it: so either there is one, or nobody waits.
+void Resolver::send(const Question& question) noexcept {
   std::optional<std::error_code> known;
   try {
-    known = probe(aim, inode, std::move(first_answer));
+    known = probe(question);
   } catch (const std::bad_alloc&) {
-    known = std::make_error_code(std::errc::not_enough_memory);
+    known = std::make_error_code(question.early ? std::errc::operation_canceled
+                                                : std::errc::not_enough_memory);
   }
-  if (known) settle(aim, inode, *known);
+  if (known) settle(question, *known);
 }
 
-std::optional<std::error_code> Resolver::probe(Aim aim, Inode inode,
-                                               std::optional<Word> first_answer) {
-  const auto content = files_.content(number_of(inode));
+std::optional<std::error_code> Resolver::probe(const Question& question) {
+  if (question.aim == Aim::size)
+    if (const auto known = answer_at_hand(number_of(question.inode))) return known;
+  const auto content = files_.content(number_of(question.inode));
   if (!content) return content.error();
   // A reload has made it something of which all is known.
   if (content->parts.empty() || content->parts.front().urls.empty()) return std::error_code{};
   const manifest::Part& part = content->parts.front();
   auto object = std::make_shared<fetch::Object>(fetch::Object{part.urls, files_.profile(*content)});
-  auto room = aim == Aim::size ? beginnings_.reserve(group_of(part.urls))
-                               : Beginnings::Room{.id = fetching_.new_id()};
-  const auto id = room.id;
+  auto room = question.aim == Aim::size ? beginnings_.reserve(question.id, group_of(part.urls))
+                                        : Beginnings::Room{.id = question.id};
   const std::uint64_t bytes = room.bytes;
-  const auto take = [this, number = number_of(inode)](const Word& word, std::uint64_t came,
-                                                      Beginnings::Room held) {
-    return taker(number, word, came, std::move(held));
-  };
-  const auto done = [this, aim, inode, first_answer = std::move(first_answer)](
-                        std::error_code outcome, const Word& word) {
-    answered(aim, inode, outcome, word, first_answer);
-  };
   probes_++;
-  fetching_.probe(
-      {.id = id,
-       .object = std::move(object),
-       .sink = std::make_shared<Probe>(std::move(room), take, done),
-       .bytes = bytes,
-       .timeout = aim == Aim::revalidate ? kRevalidationTime : std::chrono::seconds::max()});
+  fetching_.probe({.id = question.id,
+                   .object = std::move(object),
+                   .sink = std::make_shared<Probe>(*this, question, std::move(room)),
+                   .bytes = bytes,
+                   .priority = question.early ? fetch::Priority::sibling : fetch::Priority::demand,
+                   .timeout = question.aim == Aim::revalidate ? kRevalidationTime
+                                                              : std::chrono::seconds::max()});
   return std::nullopt;
+}
+
+// Another probe may have been answered since its asker looked.
+std::optional<std::error_code> Resolver::answer_at_hand(FileNumber number) const {
+  const auto names = files_.names();
+  const auto row = names->row(number);
+  if (row && files_.attributes(*names, *row)) return std::error_code{};
+  const auto failure = files_.failure(number, clock_.now());
+  return failure ? std::optional(failure) : std::nullopt;
+}
+
+bool Resolver::asks_size(FileNumber number) const {
+  const std::lock_guard lock(mutex_);
+  return asking_.contains({Aim::size, inode_of(number, 0)});
+}
+
+bool Resolver::awaited(const Question& question) const {
+  const std::lock_guard lock(mutex_);
+  const auto asked = asking_.find({question.aim, question.inode});
+  return asked != asking_.end() && !asked->second.waiting.empty();
 }
 
 // The size is known from here on, before those who wait for it hear of it: who reads then finds the
 // bytes coming.
-std::shared_ptr<fetch::RangeSink> Resolver::taker(FileNumber number, const Word& word,
+std::shared_ptr<fetch::RangeSink> Resolver::taker(const Question& question, const Word& word,
                                                   std::uint64_t bytes, Beginnings::Room room) {
-  if (!files_.probed(number, word.source, word.seen, clock_.now())) return nullptr;
+  if (sized(question, {}, word)) return nullptr;
   const auto names = files_.names();
-  const auto row = names->row(number);
+  const auto row = names->row(number_of(question.inode));
   const auto attributes = row ? files_.attributes(*names, *row) : std::nullopt;
   if (!attributes || attributes->size != word.seen.total) return nullptr;
   const auto file = files_.open(attributes->inode);
-  return file ? beginnings_.take(std::move(room), *file, bytes) : nullptr;
+  if (!file) return nullptr;
+  const std::weak_ptr<const void> worth = awaited(question) ? always_ : question.worth;
+  return beginnings_.take(std::move(room), *file, bytes, worth);
 }
 
-void Resolver::answered(Aim aim, Inode inode, std::error_code outcome, const Word& word,
-                        const std::optional<Word>& first_answer) {
-  bool again = false;
+void Resolver::answered(const Question& question, std::error_code outcome, std::size_t source,
+                        const fetch::Version& seen) noexcept {
+  std::optional<Question> next;
   std::error_code verdict;
   try {
-    verdict = aim == Aim::size ? sized(number_of(inode), outcome, word)
-                               : compare(inode, outcome, word, first_answer, again);
+    const Word word{source, seen};
+    bool again = false;
+    verdict = question.aim == Aim::size ? sized(question, outcome, word)
+                                        : compare(question, outcome, word, again);
+    if (again) next = demand(question.aim, question.inode, word);
   } catch (const std::bad_alloc&) {
     verdict = std::make_error_code(std::errc::not_enough_memory);
   }
-  if (again) return send(aim, inode, word);
-  settle(aim, inode, verdict);
+  if (next) return send(*next);
+  settle(question, verdict);
 }
 
-std::error_code Resolver::sized(FileNumber number, std::error_code outcome, const Word& word) {
+std::error_code Resolver::sized(const Question& question, std::error_code outcome,
+                                const Word& word) {
+  const FileNumber number = number_of(question.inode);
   if (outcome) {
     if (lasting(outcome)) files_.failed(number, outcome, clock_.now() + kNegativeTime);
     return outcome;
   }
-  return files_.probed(number, word.source, word.seen, clock_.now())
+  return files_.probed(number, word.source, word.seen, clock_.now(), question.early)
              ? std::error_code{}
              : make_error_code(fetch::Errc::bad_response);
 }
 
-std::error_code Resolver::compare(Inode inode, std::error_code outcome, const Word& word,
-                                  const std::optional<Word>& first_answer, bool& again) {
+std::error_code Resolver::compare(const Question& question, std::error_code outcome,
+                                  const Word& word, bool& again) {
   if (outcome == fetch::Errc::missing) return outcome;
-  const auto file = files_.open(inode);
+  const auto file = files_.open(question.inode);
   if (!file) return file.error();
   VersionPin& pin = (*file)->pin();
   // Cached bytes are served while the server is away, and it is left in peace.
@@ -168,8 +218,8 @@ std::error_code Resolver::compare(Inode inode, std::error_code outcome, const Wo
     pin.confirmed(clock_.now());
     return {};
   }
-  again = !first_answer;
-  if (again || *first_answer != word) return {};
+  again = !question.first_answer;
+  if (again || *question.first_answer != word) return {};
   if (pin.differs(0) == VersionPin::Difference::contradiction) {
     if (!pin.has_mirrors(0)) return make_error_code(fetch::Errc::bad_response);
     // Another source may have what the manifest states; who reads will see.
@@ -177,16 +227,23 @@ std::error_code Resolver::compare(Inode inode, std::error_code outcome, const Wo
     pin.refuse(0, word.source, clock_.now());
     return {};
   }
-  ended_(inode);
+  ended_(question.inode);
   return make_error_code(fetch::Errc::changed);
 }
 
-void Resolver::settle(Aim aim, Inode inode, std::error_code outcome) {
+// Nothing here allocates: a question without a first answer holds no text.
+void Resolver::settle(const Question& question, std::error_code outcome) noexcept {
   std::vector<Then> waiting;
+  bool anew = false;
   {
     const std::lock_guard lock(mutex_);
-    waiting = std::move(asking_.extract({aim, inode}).mapped());
+    const auto asked = asking_.find({question.aim, question.inode});
+    // It was given up while nobody waited for it; somebody does now.
+    anew = question.early && outcome == std::errc::operation_canceled &&
+           !asked->second.waiting.empty();
+    if (!anew) waiting = std::move(asking_.extract(asked).mapped().waiting);
   }
+  if (anew) return send(demand(question.aim, question.inode));
   for (const Then& then : waiting) then(outcome);
 }
 

@@ -36,7 +36,7 @@ Json host_json(const fetch::HostStatus& host) {
 
 Json memory_json(const Status& status) {
   return {{"limit", status.memory},
-          {"receive_buffers", status.receive_buffers},
+          {"connections", status.memory_of_connections},
           {"resident", status.process.resident},
           {"resident_peak", status.process.peak},
           {"warn_above", status.memory_warn}};
@@ -53,7 +53,9 @@ Json cache_json(const cache::CacheStatus& cache) {
 Json fetch_json(const fetch::FetchStatus& fetch) {
   Json hosts = Json::array();
   for (const fetch::HostStatus& host : fetch.hosts) hosts.push_back(host_json(host));
-  return {{"connections_open", fetch.connections_open},
+  return {{"lanes", fetch.lanes},
+          {"connections_limit", fetch.connections_limit},
+          {"connections_open", fetch.connections_open},
           {"connections_idle", fetch.connections_idle},
           {"connections_peak", fetch.connections_peak},
           {"connections_opened", fetch.connections_opened},
@@ -158,8 +160,8 @@ std::string to_text(const Status& status) {
   line("reloads", fmt::format("{}, {} failed", status.reloads, status.failed_reloads));
   line("memory", fmt::format("{} resident, peak {}, warned above {}", size(status.process.resident),
                              size(status.process.peak), size(status.memory_warn)));
-  line("budget", fmt::format("{} = cache {} + receive buffers {}", size(status.memory),
-                             size(cache.limit), size(status.receive_buffers)));
+  line("budget", fmt::format("{} = cache {} + connections {}", size(status.memory),
+                             size(cache.limit), size(status.memory_of_connections)));
   line("cache", fmt::format("{} used ({}), peak {}; {} pinned, {} filling, {} blocks",
                             size(cache.used), percent(cache.used, cache.limit), size(cache.peak),
                             size(cache.pinned), size(cache.filling), cache.blocks));
@@ -179,11 +181,12 @@ std::string to_text(const Status& status) {
   line("hedges",
        fmt::format("{} second requests, {} taken instead", fetch.hedges, fetch.hedges_won));
   line("transfers",
-       fmt::format("{} running, {} queued", fetch.orders_running, fetch.orders_queued));
+       fmt::format("{} running, {} queued; {}", fetch.orders_running, fetch.orders_queued,
+                   fetch.lanes == 1 ? "1 lane" : fmt::format("{} lanes", fetch.lanes)));
   line("connections",
-       fmt::format("{} open ({} idle), peak {}; {} opened, {} reused", fetch.connections_open,
-                   fetch.connections_idle, fetch.connections_peak, fetch.connections_opened,
-                   fetch.connections_reused));
+       fmt::format("{} open ({} idle) of {}, peak {}; {} opened, {} reused", fetch.connections_open,
+                   fetch.connections_idle, fetch.connections_limit, fetch.connections_peak,
+                   fetch.connections_opened, fetch.connections_reused));
   for (const fetch::HostStatus& host : fetch.hosts) {
     line("host", fmt::format("{}: {} open ({} idle) of {}; {} opened, {} reused, {} requests, "
                              "{} retries, {} errors",

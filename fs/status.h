@@ -27,9 +27,9 @@ struct Status {
   int pid = 0;
   std::chrono::seconds uptime{0};
 
-  std::uint64_t memory = 0;           // bytes: the option
-  std::uint64_t receive_buffers = 0;  // of it: set aside for running transfers
-  std::uint64_t memory_warn = 0;      // bytes of resident memory
+  std::uint64_t memory = 0;                 // bytes: the option
+  std::uint64_t memory_of_connections = 0;  // of it: set aside for them
+  std::uint64_t memory_warn = 0;            // bytes of resident memory
   ProcessMemory process;
 
   std::uint64_t open_files = 0;                 // handles, or files read lately

@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
 // skimfs, and mount.skimfs by another name.
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <array>
+#include <csignal>
 #include <exception>
+#include <filesystem>
 #include <iostream>
 
 #include "tools/cli.h"
@@ -46,11 +51,32 @@ int run(const Command& command, Words words) {
   }
 }
 
+// "skimfs SOURCE DIR"; a source named "status" is "./status".
+int mount_without_name(Words words) {
+  const bool is_word = !words.empty() && words[0].find_first_of("-/.") == std::string::npos;
+  std::error_code unknown;
+  if (is_word && !std::filesystem::exists(words[0], unknown) && !unknown)
+    throw UsageError('"' + words[0] + "\" is neither a command nor a manifest");
+  return mount_by_name(words);
+}
+
 int run_skimfs(Words words) {
   for (const Command& command : kCommands) {
     if (!words.empty() && words[0] == command.name) return run(command, words.subspan(1));
   }
-  return run(kCommands[0], words);  // "skimfs SOURCE DIR"; a source named "status" is "./status"
+  return run({"mount", mount_without_name, kMountUsage}, words);
+}
+
+// What all that follows relies on, whoever started us.
+bool mend_inheritance() noexcept {
+  std::signal(SIGCHLD, SIG_DFL);  // else the kernel keeps no exit codes
+  // The next file opened would be taken for a stream that is closed.  The wrong way round, so that
+  // the stream fails as before.
+  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    const int mode = stream == STDIN_FILENO ? O_WRONLY : O_RDONLY;
+    if (fcntl(stream, F_GETFD) < 0 && open("/dev/null", mode) != stream) return false;
+  }
+  return true;
 }
 
 }  // namespace
@@ -58,6 +84,10 @@ int run_skimfs(Words words) {
 
 int main(int count, char* arguments[]) {
   using namespace skimfs::tools;
+  if (!mend_inheritance()) {
+    std::cerr << "skimfs: a standard stream is closed, and /dev/null cannot be opened\n";
+    return kMountSystem;
+  }
   const std::vector<std::string> words(arguments + (count > 0 ? 1 : 0), arguments + count);
   if (count > 0 && is_mount_helper(arguments[0])) return mount_command(words, parse_mount_helper);
   return run_skimfs(words);

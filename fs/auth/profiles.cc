@@ -17,11 +17,6 @@
 namespace skimfs::fs::auth {
 namespace {
 
-// SHA-256 of nothing, the body of a GET, which S3 wants to see signed (Signature Version 4,
-// "x-amz-content-sha256"); libcurl 7.88 does not add it.
-constexpr const char* kEmptyBody =
-    "x-amz-content-sha256: e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-
 // RFC 4648 section 4.
 std::string base64(const std::string& text) {
   std::string coded((text.size() + 2) / 3 * 4 + 1, '\0');  // EVP_EncodeBlock(3) ends it with a NUL
@@ -60,7 +55,6 @@ class Builder {
     built.signature = text.signature;
     built.user = text.user;
     built.password = password;
-    built.headers.emplace_back(kEmptyBody);
     if (!text.token_file.empty())
       built.headers.push_back("x-amz-security-token: " + one_line(text.token_file));
     return built;
@@ -215,6 +209,11 @@ std::string Profiles::refresh() {
   if (path_.empty()) return {};
   const auto same = [](const FileStamp& file) { return file.still_there(); };
   if (std::ranges::all_of(state_->files, same)) return {};
+  return read_again();
+}
+
+std::string Profiles::read_again() {
+  if (path_.empty()) return {};
   std::string why;
   try {
     state_->become(read(path_, also_));

@@ -33,6 +33,8 @@ class Profiles {
   // Reads again what has changed since; one thread, which may wait for the disk.  Where something
   // is wrong with it all stays as it was, and the result says what, once: one line, else empty.
   std::string refresh();
+  // The same, of all, whether it has changed or not.
+  std::string read_again();
 
  private:
   class Known;

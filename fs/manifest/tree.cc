@@ -57,7 +57,10 @@ Entry Tree::entry(Row row) const noexcept {
   entry.parent = record->parent;
   entry.kind = record->kind;
   entry.name = text;
-  if (record->kind != Kind::directory && record->size != kUnknownSize) entry.size = record->size;
+  if (record->kind == Kind::directory)
+    entry.children = record->children.count;
+  else if (record->size != kUnknownSize)
+    entry.size = record->size;
   if (record->seconds != kNoTime) entry.mtime = Time{record->seconds, record->nanoseconds};
   entry.mode = record->mode & 0777u;
   return entry;

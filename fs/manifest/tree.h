@@ -34,6 +34,7 @@ struct Entry {
   Kind kind = Kind::directory;
   std::string_view name;
   std::optional<std::uint64_t> size;  // bytes; empty: ask the server.  Links: length of the target
+  std::uint32_t children = 0;         // of a directory
   std::optional<Time> mtime;
   std::uint32_t mode = 0444;  // permission bits only, no write bits; links 0777
 };

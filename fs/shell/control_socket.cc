@@ -23,6 +23,9 @@ namespace skimfs::fs::shell {
 namespace {
 
 constexpr std::chrono::seconds kClientTime{1};
+// Who connects to a mount that has stopped goes after seconds, but stays in the queue.
+constexpr int kQueue = 64;
+constexpr int kLook = 1000;  // milliseconds: is the socket still there?
 
 [[noreturn]] void fail(int error, const std::string& what) {
   throw std::system_error(error, std::generic_category(), what);
@@ -35,6 +38,35 @@ void make_private_directory(const std::string& path) {
   if (lstat(path.c_str(), &found) != 0) fail(errno, path);
   if (!S_ISDIR(found.st_mode) || found.st_uid != geteuid() || (found.st_mode & 022) != 0)
     fail(EACCES, path + " is not a private directory");
+}
+
+struct Listener {
+  int fd;
+  ino_t inode;
+};
+
+// In a directory that is made if need be.  Bound beside its place and moved there, so that a
+// leftover is replaced in one step.  `flags`: of renameat2(2).  Throws std::system_error.
+Listener listen_at(const std::string& path, unsigned flags) {
+  make_private_directory(path.substr(0, path.rfind('/')));
+  const std::string fresh = path + "." + std::to_string(getpid());
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (fresh.size() >= sizeof address.sun_path) fail(ENAMETOOLONG, fresh);
+  std::memcpy(address.sun_path, fresh.c_str(), fresh.size() + 1);
+  unlink(fresh.c_str());
+  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  struct stat made;
+  if (fd < 0 || bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
+      chmod(fresh.c_str(), 0600) != 0 || stat(fresh.c_str(), &made) != 0 ||
+      listen(fd, kQueue) != 0 ||
+      renameat2(AT_FDCWD, fresh.c_str(), AT_FDCWD, path.c_str(), flags) != 0) {
+    const int error = errno;
+    if (fd >= 0) close(fd);
+    unlink(fresh.c_str());
+    fail(error, path);
+  }
+  return {fd, made.st_ino};
 }
 
 bool may_command(int client) noexcept {
@@ -101,41 +133,40 @@ class ControlSocket::Client {
 };
 
 ControlSocket::ControlSocket(std::string path) : path_(std::move(path)) {
-  make_private_directory(path_.substr(0, path_.rfind('/')));
+  const Listener made = listen_at(path_, 0);
   stop_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  listener_ = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  try {
-    if (stop_ < 0 || listener_ < 0) fail(errno, "control socket");
-    listen_at_path();
-  } catch (...) {
-    close(listener_);
-    close(stop_);
-    throw;
+  if (stop_ < 0) {
+    const int error = errno;
+    close(made.fd);
+    unlink(path_.c_str());
+    fail(error, "control socket");
   }
+  listener_ = made.fd;
+  inode_ = made.inode;
 }
 
-void ControlSocket::start(Answer answer) {
+void ControlSocket::start(Answer answer, Owns owns) {
   answer_ = std::move(answer);
+  owns_ = std::move(owns);
   thread_ = std::thread([this] { run(); });
 }
 
-void ControlSocket::listen_at_path() {
-  // Bound beside its place and moved there, so that a leftover is replaced in one step.
-  const std::string fresh = path_ + "." + std::to_string(getpid());
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (fresh.size() >= sizeof address.sun_path) fail(ENAMETOOLONG, fresh);
-  std::memcpy(address.sun_path, fresh.c_str(), fresh.size() + 1);
-  unlink(fresh.c_str());
-  struct stat made;
-  if (bind(listener_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
-      chmod(fresh.c_str(), 0600) != 0 || stat(fresh.c_str(), &made) != 0 ||
-      listen(listener_, 8) != 0 || std::rename(fresh.c_str(), path_.c_str()) != 0) {
-    const int error = errno;
-    unlink(fresh.c_str());
-    fail(error, path_);
+bool ControlSocket::is_gone() const noexcept {
+  struct stat there;
+  return lstat(path_.c_str(), &there) != 0 && errno == ENOENT;
+}
+
+// /run/user/UID goes with the last session of its user, and /tmp is swept.
+void ControlSocket::listen_again() noexcept {
+  try {
+    if (!owns_()) return;  // a successor makes its own
+    const Listener made = listen_at(path_, RENAME_NOREPLACE);
+    close(std::exchange(listener_, made.fd));
+    inode_ = made.inode;
+  } catch (const std::system_error&) {
+    // Not yet, or not for who we have become.
+  } catch (const std::bad_alloc&) {
   }
-  inode_ = made.st_ino;
 }
 
 ControlSocket::~ControlSocket() {
@@ -159,8 +190,15 @@ void ControlSocket::run() {
   constexpr int kPause = 100;  // milliseconds
   std::array<pollfd, 2> polled{{{listener_, POLLIN, 0}, {stop_, POLLIN, 0}}};
   for (;;) {
-    if (poll(polled.data(), polled.size(), -1) < 0 && errno != EINTR) return;
-    if (polled[1].revents != 0) return;
+    polled[0].fd = listener_;
+    const int ready = poll(polled.data(), polled.size(), kLook);
+    if (ready < 0 && errno == ENOMEM)
+      std::this_thread::sleep_for(std::chrono::milliseconds(kPause));
+    else if (ready < 0 && errno != EINTR)
+      return;
+    if (ready > 0 && polled[1].revents != 0) return;
+    if (ready == 0 && is_gone()) listen_again();
+    if (ready <= 0) continue;
     const int client = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (client >= 0)
       serve(client);

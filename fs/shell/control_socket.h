@@ -8,6 +8,7 @@
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <optional>
@@ -23,13 +24,16 @@ class ControlSocket {
  public:
   // What answers a command; empty: there is no such command.  The socket's thread; at once.
   using Answer = std::function<std::optional<control::Reply>(std::string_view command)>;
+  // Does the name still mean what answers here?  The socket's thread.
+  using Owns = std::function<bool()>;
 
   // Listens at `path`, in a directory that is made 0700 if need be and must belong to this user.
   // What a dead mount left there is replaced.  Who connects waits for start().  Throws
-  // std::system_error.
+  // std::system_error.  Once started it is there again within two seconds of its removal, where
+  // this user may and it `owns` the name.
   explicit ControlSocket(std::string path);
   // Once.  Throws std::system_error.
-  void start(Answer answer);
+  void start(Answer answer, Owns owns);
   // Removes the socket, unless another mount has put its own there or this user may not; joins
   // within a moment.
   ~ControlSocket();
@@ -37,20 +41,22 @@ class ControlSocket {
   ControlSocket& operator=(const ControlSocket&) = delete;
 
   const std::string& path() const noexcept { return path_; }
-  ino_t inode() const noexcept { return inode_; }  // of the socket file
+  ino_t inode() const noexcept { return inode_; }  // of the socket file, at present
 
  private:
   class Client;
 
   void run();
   void serve(int client) noexcept;
-  void listen_at_path();
+  bool is_gone() const noexcept;
+  void listen_again() noexcept;
 
   const std::string path_;
-  Answer answer_;  // set before the thread is
-  int listener_ = -1;
-  int stop_ = -1;    // eventfd
-  ino_t inode_ = 0;  // is it still ours?
+  Answer answer_;  // set before the thread is, like owns_
+  Owns owns_;
+  int listener_ = -1;             // the thread's, once there is one
+  int stop_ = -1;                 // eventfd
+  std::atomic<ino_t> inode_ = 0;  // is it still ours?
   std::thread thread_;
 };
 

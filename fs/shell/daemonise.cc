@@ -7,11 +7,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <optional>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -37,6 +39,10 @@ class Teller {
  public:
   explicit Teller(int fd) noexcept : fd_(fd) {}
 
+  bool is_heard() const noexcept {
+    pollfd end{fd_, 0, 0};
+    return fd_ >= 0 && poll(&end, 1, 0) >= 0 && (end.revents & POLLERR) == 0;
+  }
   // false: nobody listens any more.
   bool tell(const Outcome& outcome) noexcept {
     if (fd_ < 0) return true;
@@ -55,8 +61,36 @@ class Teller {
   int fd_;
 };
 
+// While one lives, what a terminal sends to all of the caller's group is the caller's alone: it
+// ends us by SIGTERM, and a mount that is already there is taken down.  What has come meanwhile
+// goes with the object, also where it is blocked.
+class DeafToTerminal {
+ public:
+  DeafToTerminal() noexcept {
+    for (std::size_t at = 0; at < kSignals.size(); ++at) {
+      sigaction(kSignals[at], nullptr, &before_[at]);
+      ignore(kSignals[at]);
+    }
+  }
+  DeafToTerminal(const DeafToTerminal&) = delete;
+  DeafToTerminal& operator=(const DeafToTerminal&) = delete;
+  ~DeafToTerminal() {
+    for (std::size_t at = 0; at < kSignals.size(); ++at) {
+      ignore(kSignals[at]);  // once more: drops what is pending, sigaction(2)
+      sigaction(kSignals[at], &before_[at], nullptr);
+    }
+  }
+
+ private:
+  static void ignore(int signal) noexcept { std::signal(signal, SIG_IGN); }
+
+  static constexpr std::array kSignals{SIGINT, SIGHUP, SIGQUIT};
+  std::array<struct sigaction, kSignals.size()> before_{};
+};
+
 // Nothing of the caller's stays held: neither its directory nor its terminal.
 void let_go_of_caller() noexcept {
+  setsid();
   if (chdir("/") != 0) return;  // "/" can always be reached
   const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
   if (null < 0) return;
@@ -66,11 +100,13 @@ void let_go_of_caller() noexcept {
 
 [[noreturn]] void run_child(
     int pipe, const std::function<Outcome(const std::function<void()>& ready)>& body) noexcept {
-  setsid();
   std::signal(SIGPIPE, SIG_IGN);  // a caller that has gone must not end us
+  std::optional<DeafToTerminal> deaf(std::in_place);
   Teller teller(pipe);
-  const Outcome outcome = body([&teller] {
-    let_go_of_caller();
+  const Outcome outcome = body([&] {
+    // Whose caller is gone ends at once, and that must be in its group, as all before.
+    if (teller.is_heard()) let_go_of_caller();
+    deaf.reset();
     if (!teller.tell({})) kill(getpid(), SIGTERM);
   });
   teller.tell(outcome);
@@ -112,6 +148,8 @@ class StopSignals {
   int fd_ = -1;
 };
 
+constexpr std::chrono::milliseconds kLongestPoll = std::chrono::hours(24);  // poll(2) has an int
+
 enum class Heard { record, nothing, stop_signal };
 
 // `record`: all that was told, empty when the process died.
@@ -119,11 +157,12 @@ Heard hear(int fd, const StopSignals& stops, SteadyTime deadline, std::string& r
   for (;;) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
         deadline - std::chrono::steady_clock::now());
+    if (left.count() <= 0) return Heard::nothing;
     std::array<pollfd, 2> polled{{{fd, POLLIN, 0}, {stops.descriptor(), POLLIN, 0}}};
     const int ready =
-        left.count() > 0 ? poll(polled.data(), polled.size(), static_cast<int>(left.count())) : 0;
-    if (ready < 0 && errno == EINTR) continue;
-    if (ready <= 0) return Heard::nothing;
+        poll(polled.data(), polled.size(), static_cast<int>(std::min(left, kLongestPoll).count()));
+    if (ready == 0 || (ready < 0 && errno == EINTR)) continue;
+    if (ready < 0) return Heard::nothing;
     if (polled[1].revents != 0) return Heard::stop_signal;
     std::array<char, 512> piece;
     const ssize_t got = read(fd, piece.data(), piece.size());
@@ -134,10 +173,14 @@ Heard hear(int fd, const StopSignals& stops, SteadyTime deadline, std::string& r
   }
 }
 
+const Outcome kStopped{kInterrupted, "skimfs: not mounted: interrupted"};
+
 Outcome describe_death(pid_t pid) {
   int status = 0;
   while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
   }
+  // Sent to the whole group, it may end the other process before it comes to us.
+  if (WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM) return kStopped;
   const std::string how = WIFSIGNALED(status) ? "signal " + std::to_string(WTERMSIG(status))
                                               : "exit code " + std::to_string(WEXITSTATUS(status));
   return {kMountFailed, "skimfs: the daemon died at start (" + how + ")"};
@@ -183,7 +226,7 @@ Outcome run_in_background(std::chrono::seconds start_timeout,
   close(ends[0]);
   if (heard == Heard::record) return record.empty() ? describe_death(pid) : from_record(record);
   end_process(pid);
-  if (heard == Heard::stop_signal) return {kInterrupted, "skimfs: not mounted: interrupted"};
+  if (heard == Heard::stop_signal) return kStopped;
   return {kMountFailed, "skimfs: not mounted: not ready after " +
                             std::to_string(start_timeout.count()) + " s (start_timeout)"};
 }

@@ -57,7 +57,8 @@ void park(fuse_req_t request, Asked asked, Start start) {
 }
 
 void op_init(void* data, fuse_conn_info* kernel) noexcept {
-  // Size and content are those of one version and never change: no attribute check before each read.
+  // Size and content are those of one version and never change: no attribute check before each
+  // read.
   kernel->want &= ~static_cast<unsigned>(FUSE_CAP_AUTO_INVAL_DATA);
   // Replies leave straight from block memory; through a pipe they would be copied twice.
   kernel->want &=
@@ -100,7 +101,9 @@ void op_lookup(fuse_req_t request, fuse_ino_t parent, const char* name) noexcept
       park(request, Asked::lookup,
            [&](auto parked) { to.files.lookup(parent, name, std::move(parked)); });
     else if (*now) {
-      if ((*now)->attributes.kind == manifest::Kind::file) to.use.looked_up();
+      const Attributes& found = (*now)->attributes;
+      if (found.kind != manifest::Kind::directory && to.lists.looked_up(parent, found.inode))
+        to.forget_lists();
       to.replies.entry(request, **now);
     } else if (now->error() == std::make_error_code(std::errc::no_such_file_or_directory))
       reply_missing_name(request);

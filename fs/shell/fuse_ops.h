@@ -6,6 +6,8 @@
 // there is none.  libfuse's worker threads call; nothing here waits.
 #pragma once
 
+#include <functional>
+
 #include "fs/filesystem.h"
 #include "fs/options.h"
 #include "fs/shell/fuse.h"
@@ -13,7 +15,6 @@
 #include "fs/shell/keeper.h"
 #include "fs/shell/kept_lists.h"
 #include "fs/shell/look.h"
-#include "fs/shell/name_use.h"
 #include "fs/shell/recent_files.h"
 #include "fs/shell/replies.h"
 
@@ -29,8 +30,8 @@ struct Served {
   const Look look;
   const XattrMode xattr;
   bool skip_open;  // constant once FUSE_INIT is answered: false where the kernel cannot
-  NameUse use;
   KeptLists lists;
+  const std::function<void()> forget_lists;  // soon: see KeptLists::looked_up()
   // From the callback of FUSE_INIT to its answer, see session.cc; the first thread's alone.
   bool add_parallel_lookups = false;
 };

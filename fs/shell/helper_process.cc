@@ -40,19 +40,18 @@ class Descriptor {
   int fd_;
 };
 
-// What the child inherits: no open file but these, no blocked signal, PATH or its default.
+// What the child inherits: no open file but these, no blocked signal but those, PATH or its
+// default.
 class SpawnPlan {
  public:
-  SpawnPlan(int errors, int channel) {
+  SpawnPlan(int errors, int channel, const sigset_t& blocked) {
     posix_spawn_file_actions_init(&actions_);
     posix_spawnattr_init(&attributes_);
     posix_spawn_file_actions_addopen(&actions_, STDIN_FILENO, "/dev/null", O_RDWR, 0);
     posix_spawn_file_actions_adddup2(&actions_, STDIN_FILENO, STDOUT_FILENO);
     posix_spawn_file_actions_adddup2(&actions_, errors, STDERR_FILENO);
     if (channel >= 0) posix_spawn_file_actions_adddup2(&actions_, channel, kChannel);
-    sigset_t none;
-    sigemptyset(&none);
-    posix_spawnattr_setsigmask(&attributes_, &none);
+    posix_spawnattr_setsigmask(&attributes_, &blocked);
     posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETSIGMASK);
   }
   ~SpawnPlan() {
@@ -77,6 +76,16 @@ class SpawnPlan {
   posix_spawn_file_actions_t actions_;
   posix_spawnattr_t attributes_;
 };
+
+// Between mounting and sending the device it must not be ended: a dead mount would stay.  Who stops
+// a whole group means us, who take down what it sends.
+sigset_t blocked_while(bool mounting) noexcept {
+  sigset_t blocked;
+  sigemptyset(&blocked);
+  if (!mounting) return blocked;
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) sigaddset(&blocked, signal);
+  return blocked;
+}
 
 std::string read_all(int fd) {
   std::string text;
@@ -116,6 +125,15 @@ int receive_descriptor(int socket) {
   return fd;
 }
 
+// As a shell tells it; kUnknown where the kernel does not, as it does who ignores SIGCHLD.
+int exit_code_of(pid_t pid) noexcept {
+  constexpr int kUnknown = 255;
+  int status = 0;
+  while (waitpid(pid, &status, 0) < 0)
+    if (errno != EINTR) return kUnknown;
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
 HelperResult run(std::vector<std::string> words, bool expect_device) {
   std::array<int, 2> ends{-1, -1};
   if (pipe2(ends.data(), O_CLOEXEC) != 0) fail("pipe");
@@ -128,7 +146,8 @@ HelperResult run(std::vector<std::string> words, bool expect_device) {
 
   HelperResult result;
   pid_t pid = -1;
-  const int error = SpawnPlan(errors_out.get(), channel_out.get()).run(words, pid);
+  const int error =
+      SpawnPlan(errors_out.get(), channel_out.get(), blocked_while(expect_device)).run(words, pid);
   if (error == ENOENT) return result;
   if (error != 0) throw std::system_error(error, std::generic_category(), kHelper);
   errors_out.reset();
@@ -137,10 +156,7 @@ HelperResult run(std::vector<std::string> words, bool expect_device) {
   result.ran = true;
   if (expect_device) result.device = receive_descriptor(channel.get());
   result.complaint = last_line(read_all(errors.get()));
-  int status = 0;
-  while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-  }
-  result.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  result.exit_code = exit_code_of(pid);
   return result;
 }
 

@@ -189,8 +189,11 @@ int mount_by_helper(const KernelMount::Wanted& wanted) {
 
 }  // namespace
 
+KernelMount::KernelMount(const std::string& directory, Steward& steward)
+    : directory_(directory), steward_(steward) {}
+
 KernelMount::KernelMount(const Wanted& wanted, Steward& steward)
-    : directory_(wanted.directory), steward_(steward) {
+    : KernelMount(wanted.directory, steward) {
   make_way(wanted);
   const auto device = mount_directly(wanted);
   by_helper_ = !device;
@@ -201,7 +204,7 @@ KernelMount::KernelMount(const Wanted& wanted, Steward& steward)
 
 KernelMount::~KernelMount() {
   unmount();
-  close(device_);
+  if (device_ >= 0) close(device_);
 }
 
 int KernelMount::duplicate_device() const {

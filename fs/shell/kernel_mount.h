@@ -36,11 +36,15 @@ class KernelMount {
   int duplicate_device() const;
   // "major:minor", as the mount table and /sys/class/bdi name it; empty where they do not show it.
   const std::string& number() const noexcept { return number_; }
+  // Is it, as far as the mount table shows, still what its directory leads to?  Any thread.  Throws
+  // std::system_error.
+  bool may_be_there() const;
   // Lazily where it is busy; not, when somebody else has done so already.  Idempotent.
   void unmount() noexcept;
 
  private:
-  bool may_be_there() const;
+  // Nothing is mounted yet, but what is from here on is taken down again whatever happens.
+  KernelMount(const std::string& directory, Steward& steward);
 
   const std::string directory_;
   Steward& steward_;

@@ -3,6 +3,9 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <bit>
+
 namespace skimfs::fs::shell {
 namespace {
 
@@ -19,6 +22,14 @@ mode_t type_bits(manifest::Kind kind) noexcept {
       break;
   }
   return S_IFREG;
+}
+
+// What readdir(3) asks for at once, and so the kernel asks us, but not less than 32 KiB.
+blksize_t list_size(std::uint64_t names) noexcept {
+  constexpr std::uint64_t kName = 176;  // with attributes
+  // It is allocated for each part of a list, by program and kernel: 1 MiB cost a fifth more.
+  constexpr std::uint64_t kMost = 256 << 10;
+  return static_cast<blksize_t>(std::bit_ceil(std::clamp(names * kName, kPage, kMost)));
 }
 
 mode_t permission_bits(const Attributes& attributes, const Look& look) noexcept {
@@ -51,7 +62,8 @@ struct stat to_stat(const Attributes& attributes, const Look& look) noexcept {
   out.st_uid = look.uid;
   out.st_gid = look.gid;
   out.st_size = static_cast<off_t>(attributes.size);
-  out.st_blksize = kPage;
+  out.st_blksize =
+      attributes.kind == manifest::Kind::directory ? list_size(attributes.names) : kPage;
   out.st_blocks =
       static_cast<blkcnt_t>(attributes.size / kStatBlock + (attributes.size % kStatBlock != 0));
   out.st_mtim.tv_sec = attributes.mtime.seconds;

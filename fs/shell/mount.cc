@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "fs/shell/mount.h"
 
-#include <poll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -37,6 +36,7 @@
 #include "fs/shell/recent_files.h"
 #include "fs/shell/reloader.h"
 #include "fs/shell/replies.h"
+#include "fs/shell/rounds.h"
 #include "fs/shell/served_manifest.h"
 #include "fs/shell/session.h"
 #include "fs/shell/settings.h"
@@ -75,6 +75,10 @@ class EventDescriptor {
   EventDescriptor& operator=(const EventDescriptor&) = delete;
   int descriptor() const noexcept { return fd_; }
   void signal() const noexcept { eventfd_write(fd_, 1); }
+  bool is_signalled() const noexcept {
+    eventfd_t times = 0;
+    return eventfd_read(fd_, &times) == 0;
+  }
 
  private:
   const int fd_;
@@ -114,6 +118,7 @@ class Mount {
   void take_commands();
   control::Reply reload(control::Ticket ticket);
   void end_commands() noexcept;
+  bool go_round();          // false: the mount ends
   bool handle(int signal);  // false: the mount ends
   void watch_memory();
   void watch_profiles();
@@ -144,6 +149,7 @@ class Mount {
   Session session_;
   ServedManifest manifest_;
   Reloader reloader_;
+  Rounds secrets_;
   Opened opened_;
 };
 
@@ -164,14 +170,23 @@ Mount::Mount(const Options& options, Prepared prepared, Opened opened, Signals& 
              file_limits(options, plan_, profiles_, prepared.written)),
       recent_(clock_),
       replies_(handles_, prepared.look, options.direct_io),
-      served_{files_,        keeper_,       replies_,          handles_,        recent_,
-              prepared.look, options.xattr, options.skip_open, NameUse(clock_), KeptLists(clock_)},
+      served_{files_,
+              keeper_,
+              replies_,
+              handles_,
+              recent_,
+              prepared.look,
+              options.xattr,
+              options.skip_open,
+              KeptLists(clock_),
+              [this] { reloader_.upkeep_soon(); }},
       kernel_mount_(kernel_mount),
       steward_(steward),
       session_(kernel_mount_.duplicate_device(), served_),
       manifest_(options, std::move(prepared.loaded), files_, session_, served_.lists),
       reloader_([this](const std::stop_token& stop) { return manifest_.reload(stop); },
                 [this](const std::stop_token& stop) { manifest_.tell_again(stop); }),
+      secrets_([this] { watch_profiles(); }),
       opened_(std::move(opened)) {}
 
 void Mount::start() {
@@ -182,7 +197,10 @@ void Mount::start() {
   set_read_ahead();
   keeper_.start();
   session_.start(worker_count(), [this] { ended_.signal(); });
+  // Not before: what lies below the mount this process itself is asked for.
+  if (options_.setuid || options_.sandbox) check_readable_later(options_, *profiles_);
   reloader_.start();
+  secrets_.start();
   take_commands();
 }
 
@@ -195,13 +213,15 @@ void Mount::set_read_ahead() {
 
 void Mount::take_commands() {
   if (!opened_.control) return;
-  opened_.control->start([this](std::string_view command) {
-    std::optional<control::Reply> reply;
-    if (command == "status") reply = {true, to_text(status())};
-    if (command == "status --json") reply = {true, to_json(status())};
-    if (const auto ticket = control::ticket_of(command)) reply = reload(*ticket);
-    return reply;
-  });
+  opened_.control->start(
+      [this](std::string_view command) {
+        std::optional<control::Reply> reply;
+        if (command == "status") reply = {true, to_text(status())};
+        if (command == "status --json") reply = {true, to_json(status())};
+        if (const auto ticket = control::ticket_of(command)) reply = reload(*ticket);
+        return reply;
+      },
+      [this] { return kernel_mount_.may_be_there(); });
 }
 
 // The client asks again until there is an outcome, so that others are heard meanwhile.
@@ -222,6 +242,7 @@ void Mount::end_commands() noexcept {
 void Mount::stop() noexcept {
   end_commands();
   reloader_.hurry();
+  secrets_.hurry();
   keeper_.settle_all();
   fetcher_.stop();
   manifest_.finish_telling();
@@ -229,28 +250,29 @@ void Mount::stop() noexcept {
   keeper_.tick();  // interrupts that came in meanwhile
   keeper_.stop();
   kernel_mount_.unmount();
-  reloader_.stop();  // last: what it reads the manifest from may hang
+  reloader_.stop();  // last: what they read the manifest and secrets from may hang
+  secrets_.stop();
 }
 
 void Mount::run_until_ended() {
-  std::array<pollfd, 2> polled{
-      {{signals_.descriptor(), POLLIN, 0}, {ended_.descriptor(), POLLIN, 0}}};
-  for (;;) {
-    const int ready = poll(polled.data(), polled.size(), static_cast<int>(kWatch.count()));
-    if (ready < 0 && errno != EINTR) fail("poll");
-    if (ready > 0 && polled[1].revents != 0) return;
-    while (const auto signal = signals_.next())
-      if (!handle(*signal)) return;
-    recent_.close_idle();
-    watch_memory();
-    manifest_.watch();
-    watch_profiles();
-  }
+  go_rounds(std::array{signals_.descriptor(), ended_.descriptor()}, kWatch,
+            [this] { return go_round(); });
+}
+
+// Nothing that may wait: SIGTERM is heard here.
+bool Mount::go_round() {
+  if (ended_.is_signalled()) return false;
+  while (const auto signal = signals_.next())
+    if (!handle(*signal)) return false;
+  recent_.close_idle();
+  manifest_.watch();
+  watch_memory();
+  return true;
 }
 
 bool Mount::handle(int signal) {
   if (signal == SIGUSR1)
-    log::event(log::Level::info, "status", "", to_line(status()));
+    log::answer(log::Level::info, "status", to_line(status()));
   else if (signal == SIGHUP)
     reloader_.ask();
   else
@@ -280,7 +302,7 @@ Status Mount::status() const {
   status.pid = getpid();
   status.uptime = std::chrono::duration_cast<std::chrono::seconds>(clock_.now() - since_);
   status.memory = options_.memory;
-  status.receive_buffers = plan_.receive_buffer * plan_.connections;
+  status.memory_of_connections = plan_.connections * MemoryPlan::kConnection;
   status.memory_warn = memory_warn_;
   status.process = process_memory();
   status.open_files = handles_.count() + recent_.count();
@@ -333,7 +355,7 @@ void serve(const Options& options, const std::function<void()>& ready) {
                             options.kernel_options, options.allow_other, options.replace_stale},
                            steward);
   Opened opened{listen_for_commands(directory), open_read_ahead(kernel_mount)};
-  if (options.setuid) become_user(options);
+  if (options.setuid) become(*options.setuid);
   const std::string kept = options.sandbox ? confine() : "";
   log::to_standard_error(options.log_level);
   if (!kept.empty())
@@ -343,6 +365,7 @@ void serve(const Options& options, const std::function<void()>& ready) {
   mount.start();
   if (!options.foreground) log::to_syslog("skimfs[" + options.mountpoint + "]", options.log_level);
   ready();
+  if (getsid(0) == getpid()) steward.leave_group();  // as ready() had us do
   mount.run_until_ended();
 }
 

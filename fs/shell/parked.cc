@@ -32,16 +32,18 @@ void Parked::work(std::weak_ptr<Operation> behind) noexcept {
   if (!open()) abandon_work();
 }
 
-void Parked::abandon_work(bool overdue) noexcept {
+std::shared_ptr<Operation> Parked::work_behind() noexcept {
+  const std::lock_guard lock(mutex_);
+  return work_.lock();
+}
+
+void Parked::abandon_work() noexcept {
   std::weak_ptr<Operation> work;
   {
     const std::lock_guard lock(mutex_);
     work.swap(work_);
   }
-  const auto operation = work.lock();
-  if (!operation) return;
-  if (overdue) operation->overdue();
-  operation->abandon();
+  if (const auto operation = work.lock()) operation->abandon();
 }
 
 void Parked::leave() noexcept {
@@ -74,10 +76,13 @@ void Parked::fail(std::error_code why) noexcept {
 }
 
 void Parked::settle(std::error_code why) noexcept {
+  // A share before the exchange: work whose answer comes too late ends, and could not be told.
+  const auto work = work_behind();
   if (!win()) return;
   leave();
+  if (work && why == std::errc::timed_out) work->overdue();
   replies_.fail(request_, errno_for(why, asked_));
-  abandon_work(why == std::errc::timed_out);
+  abandon_work();
 }
 
 void Parked::settle_interrupted() noexcept {

@@ -56,7 +56,9 @@ class Parked final : public Answer,
   // The winner's first step.  Disarming takes the request's mutex, so once it is done no interrupt
   // callback holds our pointer any more.
   void leave() noexcept;
-  void abandon_work(bool overdue = false) noexcept;
+  // Empty: none was named, or it has ended.
+  std::shared_ptr<Operation> work_behind() noexcept;
+  void abandon_work() noexcept;  // once
 
   const fuse_req_t request_;
   const Asked asked_;

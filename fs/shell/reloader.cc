@@ -27,6 +27,14 @@ Reloader::Ticket Reloader::ask() {
   return ticket;
 }
 
+void Reloader::upkeep_soon() {
+  {
+    const std::lock_guard lock(mutex_);
+    upkeep_due_ = true;
+  }
+  asked_.notify_one();
+}
+
 std::optional<Reloader::Outcome> Reloader::outcome(Ticket ticket) const {
   const std::lock_guard lock(mutex_);
   if (ticket > wanted_)
@@ -44,15 +52,15 @@ void Reloader::run(const std::stop_token& stop) {
   constexpr std::chrono::seconds kUpkeep{1};
   std::unique_lock lock(mutex_);
   while (!stop.stop_requested()) {
-    if (!asked_.wait_for(lock, stop, kUpkeep, [this] { return wanted_ > begun_; })) {
-      lock.unlock();
-      upkeep_(stop);
-      lock.lock();
-      continue;
-    }
+    asked_.wait_for(lock, stop, kUpkeep, [this] { return wanted_ > begun_ || upkeep_due_; });
+    upkeep_due_ = false;
+    const bool asked = wanted_ > begun_;
     begun_ = wanted_;
     lock.unlock();
     upkeep_(stop);  // also where one reload follows the other
+    lock.lock();
+    if (!asked) continue;
+    lock.unlock();
     Outcome outcome = work(stop);
     lock.lock();
     ++(outcome.done ? counts_.done : counts_.failed);

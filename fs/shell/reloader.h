@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Does the work of a reload on a thread of its own, once for all who ask while it is to begin, and
-// between two of them what is to be done every second.
+// between two of them what is to be done every second, or at once.
 //
 // Any thread asks; nobody waits.
 #pragma once
@@ -44,6 +44,8 @@ class Reloader {
 
   // The work will begin after this call.
   Ticket ask();
+  // What is to be done every second is to be done now.
+  void upkeep_soon();
   // Of that work or of a later one; empty: not yet.  A ticket that nobody was given is a failure.
   std::optional<Outcome> outcome(Ticket ticket) const;
   Counts counts() const;
@@ -59,6 +61,7 @@ class Reloader {
   Ticket wanted_ = 0;  // guarded by mutex_, as all that follows
   Ticket begun_ = 0;   // the work under way serves all tickets up to here
   Ticket finished_ = 0;
+  bool upkeep_due_ = false;
   Outcome last_;
   Counts counts_;
   std::jthread thread_;

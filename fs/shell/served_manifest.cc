@@ -82,9 +82,9 @@ std::string ServedManifest::reload(const std::stop_token& stop) {
                                "beside it and rename that");
     return go_over(std::move(loaded), stop);
   } catch (const std::exception& error) {
-    log::event(log::Level::error, "manifest_error", error.what(),
-               "source=" + log::escape(source_) + " act=keep-old why=\"" +
-                   log::escape(error.what()) + "\"");
+    log::answer(log::Level::error, "manifest_error",
+                "source=" + log::escape(source_) + " act=keep-old why=\"" +
+                    log::escape(error.what()) + "\"");
     throw;
   }
 }
@@ -108,8 +108,8 @@ std::string ServedManifest::go_over(manifest::Loaded loaded, const std::stop_tok
   const std::string counts = "+" + std::to_string(done->added) + " -" +
                              std::to_string(done->removed) + " ~" + std::to_string(done->changed) +
                              " =" + std::to_string(done->same);
-  log::event(log::Level::info, "reload", std::to_string(files_.names()->epoch()),
-             "source=" + log::escape(source_) + " act=swap names=\"" + counts + "\"");
+  log::answer(log::Level::info, "reload",
+              "source=" + log::escape(source_) + " act=swap names=\"" + counts + "\"");
   return counts;
 }
 
@@ -133,7 +133,7 @@ void ServedManifest::tell_again(const std::stop_token& stop) noexcept {
   try {
     for (const auto& inodes : files_.forget_older_names()) tell(*inodes, stop);
     tell(files_.take_ended(), stop);
-    tell(lists_.take_outlived(), &Session::forget_contents, stop);
+    tell(lists_.take_useless(), &Session::forget_contents, stop);
   } catch (const std::bad_alloc&) {
     // Nothing is marked as told: it is tried again in a second.
   }
@@ -144,7 +144,6 @@ void ServedManifest::tell_again(const std::stop_token& stop) noexcept {
 void ServedManifest::watch() {
   const auto names = files_.names();
   if (names->tree().intact() || damaged_ == names) return;
-  damaged_ = names;
   std::string index;
   {
     const std::lock_guard lock(mutex_);
@@ -160,6 +159,7 @@ void ServedManifest::watch() {
   else
     text += "\"remove it, then mount again\" index=" + log::escape(index);
   log::event(log::Level::error, "index", source_, std::move(text));
+  damaged_ = names;  // last: without memory it is tried again
 }
 
 // Warnings are our own words and names that the reader has escaped.

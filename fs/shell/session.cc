@@ -74,10 +74,11 @@ class RequestBuffer {
   RequestBuffer& operator=(const RequestBuffer&) = delete;
 
   // Receives and answers one request.  false: the session has ended.
-  bool serve_one(fuse_session* session) {
+  bool serve_one(fuse_session* session, LateInterrupts& late) {
     const int got = fuse_session_receive_buf(session, &buffer_);
     if (got == -EINTR || got == -EAGAIN) return fuse_session_exited(session) == 0;
     if (got <= 0) return false;
+    late.received(buffer_);
     fuse_session_process_buf(session, &buffer_);
     return true;
   }
@@ -111,7 +112,8 @@ void Session::shake_hands(std::chrono::milliseconds at_most) {
   pollfd device{fuse_session_fd(session_.get()), POLLIN, 0};
   RequestBuffer buffer;
   if (poll(&device, 1, static_cast<int>(at_most.count())) <= 0 ||
-      !buffer.serve_one(session_.get()) || fuse_session_exited(session_.get()) != 0)
+      !buffer.serve_one(session_.get(), late_interrupts_) ||
+      fuse_session_exited(session_.get()) != 0)
     throw MountError(kMountFailed, "the kernel and libfuse could not agree (FUSE_INIT)");
 }
 
@@ -136,7 +138,7 @@ void Session::serve(const std::function<void()>& ended) {
   accept_wake_signal();
   {
     RequestBuffer buffer;
-    while (buffer.serve_one(session_.get())) {
+    while (buffer.serve_one(session_.get(), late_interrupts_)) {
     }
   }
   fuse_session_exit(session_.get());  // a worker that cannot go on takes the others along
@@ -180,6 +182,7 @@ void Session::stop() noexcept {
   }
   for (std::thread& worker : workers_) worker.join();
   workers_.clear();
+  late_interrupts_.release(session_.get());
 }
 
 }  // namespace skimfs::fs::shell

@@ -16,6 +16,7 @@
 
 #include "fs/shell/fuse.h"
 #include "fs/shell/fuse_ops.h"
+#include "fs/shell/late_interrupts.h"
 
 namespace skimfs::fs::shell {
 
@@ -49,6 +50,7 @@ class Session {
   void serve(const std::function<void()>& ended);
 
   std::unique_ptr<fuse_session, Destroy> session_;
+  LateInterrupts late_interrupts_;
 
   std::mutex mutex_;
   std::condition_variable one_less_;

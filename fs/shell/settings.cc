@@ -14,6 +14,7 @@
 #include <thread>
 #include <utility>
 
+#include "fetch/url.h"
 #include "fs/log.h"
 #include "fs/shell/confinement.h"
 #include "fs/shell/mount_error.h"
@@ -28,6 +29,39 @@ constexpr std::size_t kStack = 8u << 20;
 #else
 constexpr std::size_t kStack = 256u << 10;
 #endif
+
+// To who has lost what capabilities(7) call CAP_DAC_READ_SEARCH: root reads only what its mode lets
+// uid 0 read, so nothing in another's private folder.
+constexpr const char* kWithoutRights =
+    "root cannot read it again without capabilities; move it to a folder that root's own "
+    "permissions reach, such as /etc/skimfs, or use sandbox=off";
+
+// libcurl reads certificates anew for later connections.
+void check_authorities_later(const Options& options) {
+  if (options.cacert.empty()) return;
+  struct stat found {};
+  const bool there = stat(options.cacert.c_str(), &found) == 0;
+  const int wanted = R_OK | (there && S_ISDIR(found.st_mode) ? X_OK : 0);
+  if (there && access(options.cacert.c_str(), wanted) == 0) return;
+  throw OptionError("cacert=" + options.cacert + ": " +
+                    (options.setuid ? "the user of setuid= cannot read it" : kWithoutRights));
+}
+
+// A user of setuid= who cannot is let be: skimfs-auth.conf(5) says so.
+void check_secrets_later(const Options& options, auth::Profiles& profiles) {
+  const std::string why = profiles.read_again();
+  if (why.empty()) return;
+  if (!options.auth_file.empty() && !options.setuid) throw OptionError(why + ": " + kWithoutRights);
+  log::event(log::Level::warning, "auth", "",
+             "act=keep-old-credentials why=\"" + log::escape(why) + "\"");
+}
+
+void check_manifest_later(const Options& options) {
+  if (options.source == "-" || access(options.source.c_str(), R_OK) == 0 || errno != EACCES) return;
+  log::event(log::Level::warning, "no_reload", options.source,
+             "source=" + log::escape(fetch::redact(options.source)) + " act=go-on why=\"" +
+                 (options.setuid ? "the user of setuid= cannot read it" : kWithoutRights) + "\"");
+}
 
 }  // namespace
 
@@ -53,20 +87,11 @@ void check_open(const Options& options) {
         "open=skip needs revalidate=immutable: nobody can ask at open whether a file changed");
 }
 
-// libcurl reads certificates anew for later connections.
-void become_user(const Options& options) {
-  become(*options.setuid);
-  if (!options.cacert.empty() && access(options.cacert.c_str(), R_OK) != 0)
-    throw OptionError("cacert=" + options.cacert + ": the user of setuid= cannot read it");
-}
-
 void prepare_process() {
   // Two arenas: more cost memory, and block memory does not come from malloc anyway.  Fixed
-  // thresholds: glibc would raise them to 32 MiB and keep what was freed.  The first is above the
-  // receive buffers, which libcurl allocates for every transfer: mapping, touching and unmapping
-  // each took a tenth of the daemon's time in a copy of small files.  The second is about what
-  // memory= sets aside for those buffers: trimming after each cost as much again
-  // (tests/bench/ALLOCATORS.md).
+  // thresholds: glibc would raise them to 32 MiB and keep what was freed.  Both are above what
+  // comes and goes with connections: mapping and trimming each time costs more than the memory is
+  // worth (tests/bench/ALLOCATORS.md).
   mallopt(M_ARENA_MAX, 2);
   mallopt(M_MMAP_THRESHOLD, 1024 * 1024);
   mallopt(M_TRIM_THRESHOLD, 16 * 1024 * 1024);
@@ -148,6 +173,13 @@ std::shared_ptr<auth::Profiles> load_profiles(const Options& options) {
   return profiles;
 }
 
+void check_readable_later(const Options& options, auth::Profiles& profiles) {
+  if (!options.setuid && geteuid() != 0) return;  // who had no capabilities has lost none
+  check_authorities_later(options);
+  check_secrets_later(options, profiles);
+  check_manifest_later(options);
+}
+
 fetch::FetchLimits fetch_limits(const Options& options, const MemoryPlan& plan,
                                 fetch::Trust trust) {
   fetch::FetchLimits limits;
@@ -159,7 +191,6 @@ fetch::FetchLimits fetch_limits(const Options& options, const MemoryPlan& plan,
                "lanes=" + std::to_string(options.lanes) +
                    " act=lower:" + std::to_string(limits.lanes) + " why=\"at most " +
                    std::to_string(limits.connections) + " connections\"");
-  limits.receive_buffer = plan.receive_buffer;
   limits.idle_timeout = options.idle_timeout;
   limits.order_timeout = options.timeout;
   limits.user_agent = "skimfs/" SKIMFS_VERSION;

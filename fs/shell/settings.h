@@ -46,8 +46,9 @@ manifest::Time manifest_time(const std::string& source);
 void check_setuid(const Options& options);
 // Throws OptionError where open=skip is given with options that it does not go with.
 void check_open(const Options& options);
-// As setuid= says.  Throws std::system_error, or OptionError for a cacert= that is then not
-// readable any more.
-void become_user(const Options& options);
+// With the rights that are left: can what is read again later be read then?  Throws OptionError for
+// a cacert= that cannot, and for an auth_file= that root without capabilities cannot; the log warns
+// of a manifest that cannot, and of secrets that the user of setuid= cannot.
+void check_readable_later(const Options& options, auth::Profiles& profiles);
 
 }  // namespace skimfs::fs::shell

@@ -23,7 +23,7 @@ namespace skimfs::fs::shell {
 namespace {
 
 constexpr int kPatience = 2000;  // milliseconds
-constexpr char kDirectly = 'u', kByHelper = 'h', kIfDead = 'd', kSocket = 's';
+constexpr char kDirectly = 'u', kByHelper = 'h', kIfDead = 'd', kSocket = 's', kLeave = 'l';
 
 struct Request {
   char what;
@@ -34,6 +34,27 @@ struct Request {
   throw std::system_error(errno, std::generic_category(), what);
 }
 
+constexpr std::array kStops{SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+
+// While one lives, they wait: between its fork and its first own step, too, the steward must not be
+// ended by what is meant for the whole group.
+class StopsWait {
+ public:
+  StopsWait() noexcept {
+    sigset_t stops;
+    sigemptyset(&stops);
+    for (const int signal : kStops) sigaddset(&stops, signal);
+    pthread_sigmask(SIG_BLOCK, &stops, &before_);
+  }
+  StopsWait(const StopsWait&) = delete;
+  StopsWait& operator=(const StopsWait&) = delete;
+  ~StopsWait() { allow(); }
+  void allow() const noexcept { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+ private:
+  sigset_t before_;
+};
+
 // Nothing of the caller's stays held: whoever waits for the end of a pipe or of an output would
 // wait for us.
 void let_go(int channel) noexcept {
@@ -43,7 +64,8 @@ void let_go(int channel) noexcept {
   close_range(static_cast<unsigned>(channel) + 1, ~0u, 0);
   [[maybe_unused]] const int moved = chdir("/");
   // Ctrl-C and systemd mean the whole group; the other process ends first.
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE}) std::signal(signal, SIG_IGN);
+  for (const int signal : kStops) std::signal(signal, SIG_IGN);
+  std::signal(SIGPIPE, SIG_IGN);
   prctl(PR_SET_NAME, "skimfs-steward");
 }
 
@@ -71,16 +93,23 @@ int unmount_at(const std::string& directory, char how) noexcept {
   }
 }
 
-[[noreturn]] void serve(int channel, const std::string& directory,
-                        const std::string& socket) noexcept {
+// 0, or an errno value.
+int do_it(const Request& request, const std::string& directory,
+          const std::string& socket) noexcept {
+  if (request.what == kLeave) return setsid() > 0 ? 0 : errno;
+  if (request.what == kSocket) return remove_if(socket, request.inode);
+  return unmount_at(directory, request.what);
+}
+
+[[noreturn]] void serve(int channel, const std::string& directory, const std::string& socket,
+                        const StopsWait& stops) noexcept {
   let_go(channel);
+  stops.allow();
   Request request{};
   ssize_t got;
   while ((got = recv(channel, &request, sizeof request, 0)) > 0 || (got < 0 && errno == EINTR)) {
     if (got != sizeof request) continue;
-    const char answer =
-        static_cast<char>(request.what == kSocket ? remove_if(socket, request.inode)
-                                                  : unmount_at(directory, request.what));
+    const char answer = static_cast<char>(do_it(request, directory, socket));
     if (write(channel, &answer, 1) != 1) break;
   }
   _exit(0);
@@ -93,10 +122,11 @@ Steward::Steward(const std::string& directory) {
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) fail("socketpair");
   const std::string socket =
       control::socket_directories(geteuid()).front() + "/" + control::socket_name(directory);
+  const StopsWait stops;
   pid_ = fork();
   if (pid_ == 0) {
     close(ends[0]);
-    serve(ends[1], directory, socket);
+    serve(ends[1], directory, socket, stops);
   }
   const int error = errno;
   close(ends[1]);
@@ -118,6 +148,8 @@ int Steward::unmount(bool by_helper) noexcept { return ask(by_helper ? kByHelper
 int Steward::unmount_if_dead() noexcept { return ask(kIfDead, 0); }
 
 int Steward::remove_socket(ino_t inode) noexcept { return ask(kSocket, inode); }
+
+int Steward::leave_group() noexcept { return ask(kLeave, 0); }
 
 int Steward::ask(char what, ino_t inode) noexcept {
   const Request request{what, inode};

@@ -29,6 +29,9 @@ class Steward {
   int unmount_if_dead() noexcept;
   // Removes the socket where the directory's mounts take commands, if it has this number.
   int remove_socket(ino_t inode) noexcept;
+  // It goes to a session of its own.  Until then it is of our group, and so below an automount of
+  // the only one that may unmount what has failed to start.
+  int leave_group() noexcept;
 
  private:
   int ask(char what, ino_t inode) noexcept;

@@ -35,13 +35,11 @@ constexpr std::uint64_t kMemory = 128u << 20;
 constexpr unsigned kConnections = 64;
 constexpr std::uint64_t kRequest = 1u << 20;  // bytes, as read_ahead_kb=1024 has it
 
-class Waiting final : public fs::Answer {
+class Waiting final : public fs::ReadAnswer {
  public:
   bool open() const noexcept override { return !told_; }
   void work(std::weak_ptr<fs::Operation>) noexcept override {}
   void read(const fs::ReadView&) noexcept override { tell({}); }
-  void entry(const fs::Node&) noexcept override { tell({}); }
-  void opened(std::shared_ptr<fs::OpenFile>) noexcept override { tell({}); }
   void fail(std::error_code why) noexcept override { tell(why); }
 
   std::error_code wait() {
@@ -81,7 +79,6 @@ int main(int count, char* words[]) {
   cache::BlockCache cache(plan.cache);
   fetch::FetchLimits limits;
   limits.connections = plan.connections;
-  limits.receive_buffer = plan.receive_buffer;
   fetch::Fetcher fetcher(limits, clock, log);
   fs::FileSystem files(fs::manifest::load_text(entry, "engine", {}).tree, cache, fetcher, clock,
                        {});

@@ -36,13 +36,14 @@ TREES = {
     # Of sizes that no manifest states, see UNSTATED.
     "unstated": [(f"file-{i:03}.bin", 16 << 10) for i in range(2000)],
     "unstated-few": [(f"file-{i:02}.bin", 16 << 10) for i in range(60)],
+    "unstated-medium": [(f"file-{i:02}.bin", 200 << 10) for i in range(60)],
     "hosts": [(f"file-{i:02}.bin", 16 << 10) for i in range(24)],
     "first": [(f"file-{i:02}.bin", 2 * MIB) for i in range(20)],
     # 1 KiB to 256 KiB, every power of two as often as the next; 100 files a directory.
     "soak": [(f"dir-{i // 100:03}/file-{i:05}.bin", (1 << 10) << (i * 7 % 9) | i % 1000)
              for i in range(10_000)],
 }
-UNSTATED = {"unstated", "unstated-few"}
+UNSTATED = {"unstated", "unstated-few", "unstated-medium"}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -156,6 +156,28 @@ TEST_F(RoomTest, ALongChainOfWaitersNeedsNoDeepStack) {
   EXPECT_EQ(deepest, 1);
 }
 
+// Seen as a reader of a healthy server that waited for the deadline of readers of silent ones.
+TEST_F(RoomTest, WhoIsForemostOnceItWaitsIsToldWithoutAnyEvent) {
+  BlockCache cache(12 * kMiB);
+  std::vector<BlockCache::Claim> silent;
+  const std::size_t held[] = {5, 3, 1, 1};
+  for (GroupId group = 1; group <= 4; ++group) {
+    for (std::size_t i = 0; i < held[group - 1]; ++i) {
+      auto claim = cache.claim(++version_, {0, kMiB}, Why::demand, {.group = group});
+      ASSERT_TRUE(claim);
+      silent.push_back(*std::move(claim));
+    }
+  }
+  const auto take = [&](const Waiter* waiter) {
+    return cache.claim(1000, {0, kMiB}, Why::demand, {.group = 99, .waiter = waiter});
+  };
+  ASSERT_FALSE(take(nullptr));
+  std::optional<BlockCache::Claim> taken;
+  const auto healthy = std::make_shared<Chain>([&](const Waiter& self) { taken = take(&self); });
+  EXPECT_EQ(cache.await_room(kMiB, 99, healthy), Wait::waiting);
+  EXPECT_TRUE(taken);
+}
+
 // Seen as readers of large ranges that waited until their deadline beside many readers of small
 // ones.
 TEST_F(RoomTest, ASmallClaimDoesNotOvertakeALargerOneThatWaits) {

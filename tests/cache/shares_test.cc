@@ -82,6 +82,19 @@ TEST(Shares, WhoWaitsLongestGetsAllThatItWants) {
   EXPECT_TRUE(shares.due());
 }
 
+// S-WAIT-3: who holds something waits for its own server first.
+TEST(Shares, WhoseGroupHoldsNothingComesBeforeWhoWaitsLonger) {
+  Shares shares(kLimit);
+  Shares::Group& silent = shares.enter(1);
+  shares.hold(silent, 500);
+  shares.queue(1, 300, std::make_shared<CountingWaiter>());
+  EXPECT_FALSE(shares.due());
+  EXPECT_FALSE(shares.admits(2, 400, 0));
+  shares.queue(2, 400, std::make_shared<CountingWaiter>());
+  ASSERT_TRUE(shares.due());
+  EXPECT_EQ(shares.begin_turn().front().cost, 400u);
+}
+
 TEST(Shares, TheOneThatCameFirstOfAllThatFitHasTheTurn) {
   Shares shares(kLimit);
   Shares::Group& busy = shares.enter(1);
@@ -172,6 +185,7 @@ TEST(Shares, RandomGroupsKeepTheirBoundsAndAllGetTheirTurn) {
       cost_of[waiter] = cost;
       queues[id].push_back(waiter);
       shares.queue(id, cost, waiters.back());
+      serve();
     }
     ASSERT_EQ(shares.held(), sum);
   }

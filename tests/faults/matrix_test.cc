@@ -368,16 +368,14 @@ void FaultMatrix::look_at_errors(Bench& bench) {
   }
   auto status = bench.status();
   const auto errors = [&] { return status["reads"]["errors"].get<std::uint64_t>(); };
-  // Who is overdue is answered first, and counted then.
+  // A lookup whose time is over is counted when its probe ends, a moment later.
   for (int tries = 0; tries < 100 && errors() < failed; ++tries) {
     std::this_thread::sleep_for(10ms);
     status = bench.status();
   }
   figures().oldest.raise(
       std::chrono::milliseconds(status["parked"]["longest_ms"].get<std::int64_t>()));
-  // One of 63 was missing in two runs; likely, not proven: a read whose deadline and whose order's
-  // end are the same moment is counted by neither.
-  EXPECT_GE(errors() + 2, failed) << bench.title();
+  EXPECT_GE(errors(), failed) << bench.title();
   EXPECT_EQ(status["parked"]["requests"].get<std::uint64_t>(), 0u) << bench.title();
 }
 

@@ -115,7 +115,7 @@ TEST_F(AdmissionTest, ARemovedOrderNeverStarts) {
   queue.enqueue(2, a, Priority::demand);
   queue.remove(1, a, Priority::demand);
   EXPECT_EQ(start_all(), (Ages{2}));
-  EXPECT_TRUE(queue.waiting_for(a).empty());
+  EXPECT_EQ(queue.waiting_for(a, 0), std::nullopt);
 }
 
 TEST_F(AdmissionTest, AHostCutWhileRunningStartsNothingUntilItIsBelow) {
@@ -201,7 +201,9 @@ TEST_F(AdmissionTest, BehindABreakerOneGoesAtATime) {
   EXPECT_EQ(queue.wake_at(kNow), kNow + 200ms);
   EXPECT_EQ(start_all(kNow + 200ms), (Ages{1}));
   EXPECT_EQ(queue.wake_at(kNow + 200ms), std::nullopt) << "its end will tell";
-  EXPECT_EQ(queue.waiting_for(a), (Ages{2, 3}));
+  EXPECT_EQ(queue.waiting_for(a, 0), 2u);
+  EXPECT_EQ(queue.waiting_for(a, 2), 3u);
+  EXPECT_EQ(queue.waiting_for(a, 3), std::nullopt);
   a.breaker().alive(kNow + 300ms);
   EXPECT_EQ(start_all(kNow + 300ms), (Ages{2, 3}));
 }

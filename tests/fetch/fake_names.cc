@@ -38,25 +38,46 @@ void hang() {
   moved.notify_all();
 }
 
+std::uint16_t port_of(const char* service) {
+  return htons(static_cast<std::uint16_t>(service ? std::atoi(service) : 0));
+}
+
+void fill(sockaddr_in& where, const std::string& address, const char* service) {
+  where.sin_family = AF_INET;
+  where.sin_port = port_of(service);
+  ::inet_pton(AF_INET, address.c_str(), &where.sin_addr);
+}
+
+void fill(sockaddr_in6& where, const std::string& address, const char* service) {
+  where.sin6_family = AF_INET6;
+  where.sin6_port = port_of(service);
+  ::inet_pton(AF_INET6, address.c_str(), &where.sin6_addr);
+}
+
 // One block of memory, as the C library's freeaddrinfo() expects.
+template <class Where>
 addrinfo* make(const std::string& address, const char* service, addrinfo* next) {
   struct Block {
     addrinfo info{};
-    sockaddr_in where{};
+    Where where{};
   };
   void* memory = std::malloc(sizeof(Block));
   if (!memory) throw std::bad_alloc();
   auto* block = new (memory) Block;
-  block->where.sin_family = AF_INET;
-  block->where.sin_port = htons(static_cast<std::uint16_t>(service ? std::atoi(service) : 0));
-  ::inet_pton(AF_INET, address.c_str(), &block->where.sin_addr);
-  block->info.ai_family = AF_INET;
+  fill(block->where, address, service);
+  block->info.ai_addr = reinterpret_cast<sockaddr*>(&block->where);
+  block->info.ai_addrlen = sizeof block->where;
+  block->info.ai_family = block->info.ai_addr->sa_family;
   block->info.ai_socktype = SOCK_STREAM;
   block->info.ai_protocol = IPPROTO_TCP;
-  block->info.ai_addrlen = sizeof block->where;
-  block->info.ai_addr = reinterpret_cast<sockaddr*>(&block->where);
   block->info.ai_next = next;
   return &block->info;
+}
+
+addrinfo* make_any(const std::string& address, const char* service, addrinfo* next) {
+  const bool six = address.find(':') != std::string::npos;
+  return six ? make<sockaddr_in6>(address, service, next)
+             : make<sockaddr_in>(address, service, next);
 }
 
 }  // namespace
@@ -101,6 +122,6 @@ extern "C" int getaddrinfo(const char* name, const char* service, const addrinfo
   if (known == names::addresses_of.end()) return EAI_NONAME;
   *result = nullptr;
   for (auto address = known->second.rbegin(); address != known->second.rend(); ++address)
-    *result = names::make(*address, service, *result);
+    *result = names::make_any(*address, service, *result);
   return 0;
 }

@@ -10,7 +10,7 @@
 namespace skimfs::test {
 
 struct FakeNames {
-  // IPv4 addresses in digits, in the order they are to be tried.
+  // In digits, in the order they are to be tried.
   static void set(const std::string& name, std::vector<std::string> addresses);
   static unsigned lookups(const std::string& name);
 

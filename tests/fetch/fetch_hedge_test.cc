@@ -3,10 +3,9 @@
 // Second requests for late answers, played on a scripted transport: who gets one, which answer
 // counts, and that nothing else notices.
 #include <map>
-#include <random>
 
+#include "tests/fetch/loop_by_chance.h"
 #include "tests/fetch/loop_fixture.h"
-#include "tests/support/body.h"
 
 namespace skimfs::test {
 namespace {
@@ -493,97 +492,41 @@ TEST_F(HedgeInAHurry, TheDeadlineOfTheReadEndsBoth) {
 // ------------------------------------------------------------------------------ many, by chance
 
 // Ten thousand reads of a server that is slow now and then, silent now and then, and breaks.
-class HedgeByChance : public testing::TestWithParam<std::uint64_t> {
+class HedgeByChance : public LoopByChance {
  protected:
-  static constexpr std::uint64_t kFile = 1 << 20;
-  static constexpr unsigned kOrders = 10'000;
+  HedgeByChance() : LoopByChance({.file = 1 << 20, .longest = 100, .reads = 10'000}) {}
 
-  struct Read {
-    fetch::ByteRange range;
-    std::shared_ptr<RecordingSink> sink;
-  };
-
-  std::uint64_t pick(std::uint64_t from, std::uint64_t to) {
-    return std::uniform_int_distribution<std::uint64_t>(from, to)(random_);
+  void on_sent(std::size_t i) override {
+    transport_.connect(i);
+    const auto time = chance(40) ? time_between(100, 20'000) : time_between(5, 30);
+    due_.emplace(clock_.now() + time, i);
   }
-  bool chance(unsigned one_in) { return pick(1, one_in) == 1; }
-
-  void read() {
-    const std::uint64_t from = pick(0, kFile - 1);
-    auto sink = std::make_shared<RecordingSink>();
-    sink->expected = {kFile, "\"v1\"", {}};
-    reads_.push_back({{from, std::min(from + pick(0, 99), kFile - 1)}, sink});
-    loop_.add(fetch::RangeOrder{.object = object_at("http://one/file"),
-                                .range = reads_.back().range,
-                                .priority = chance(4) ? Priority::window : Priority::demand,
-                                .sink = sink});
-  }
-  // New requests get a time at which they are answered.
-  void look() {
-    for (; seen_ < transport_.count(); ++seen_) {
-      transport_.connect(seen_);
-      const auto time = chance(40) ? std::chrono::milliseconds(pick(100, 20'000))
-                                   : std::chrono::milliseconds(pick(5, 30));
-      due_.emplace(clock_.now() + time, seen_);
-    }
-    ASSERT_LE(transport_.running("one:80"), 8u);
-  }
-  void serve() {
+  void serve() override {
     while (!due_.empty() && due_.begin()->first <= clock_.now()) {
       const std::size_t i = due_.begin()->second;
       due_.erase(due_.begin());
-      if (!transport_.sent[i].live()) continue;
-      if (chance(100)) {
-        transport_.end(i, Fault::reset);
-        continue;
-      }
-      if (chance(100)) {
-        transport_.respond(i, 500);
-        continue;
-      }
-      const auto range = transport_.sent[i].range();
-      if (transport_.head(i, 206, part(range.first, range.last, kTag, kFile)) &&
-          transport_.body(i, body_.text(range.first, range.length())))
-        transport_.end(i);
+      if (transport_.sent[i].live()) answer(i);
     }
   }
 
-  std::mt19937_64 random_{GetParam()};
-  const Body body_{"file", 1};
-  ManualClock clock_;
-  RecordingObserver observer_;
-  fetch::HostTable hosts_{8};
-  FakeTransport transport_;
-  fetch::FetchLimits limits_;
-  fetch::FetchLoop loop_{limits_, clock_, observer_, hosts_, transport_, GetParam()};
-  std::vector<Read> reads_;
+ private:
+  void answer(std::size_t i) {
+    if (chance(100)) return transport_.end(i, Fault::reset);
+    if (chance(100)) return transport_.respond(i, 500);
+    const auto range = transport_.sent[i].range();
+    if (transport_.head(i, 206, part_of_file(range.first, range.last)) &&
+        transport_.body(i, body_.text(range.first, range.length())))
+      transport_.end(i);
+  }
+
   std::multimap<fetch::TimePoint, std::size_t> due_;
-  std::size_t seen_ = 0;
 };
 
 TEST_P(HedgeByChance, NeverMoreThanAFiftiethIsAskedTwiceAndEveryByteIsRight) {
-  const auto open = [this] { return loop_.status().orders_running + loop_.status().orders_queued; };
-  while (reads_.size() < kOrders || open() > 0) {
-    if (reads_.size() < kOrders && open() < 6) read();
-    loop_.advance();
-    look();
-    clock_.advance(std::chrono::milliseconds(pick(0, 5)));
-    serve();
-    const auto status = loop_.status();
-    ASSERT_LE(status.hedges * 50, status.requests - status.hedges);
-  }
-  for (const Read& read : reads_) {
-    ASSERT_EQ(read.sink->outcomes.size(), 1u);
-    ASSERT_EQ(body_.first_wrong(read.range.first, read.sink->bytes), std::nullopt);
-    ASSERT_LE(read.sink->bytes.size(), read.range.length());
-    if (read.sink->outcome()) continue;
-    ASSERT_EQ(read.sink->bytes.size(), read.range.length());
-  }
-  for (int i = 0; i < 4; ++i, clock_.advance(10s)) loop_.advance();
-  EXPECT_EQ(transport_.running(), 0u);
-  EXPECT_EQ(hosts_.at("one:80").running(), 0u);
+  run();
+  expect_right_bytes();
   const auto status = loop_.status();
-  EXPECT_GT(status.hedges_won, kOrders / 200) << status.hedges;
+  EXPECT_GT(status.hedges_won, shape_.reads / 200) << status.hedges;
 }
 
 INSTANTIATE_TEST_SUITE_P(FromSeed, HedgeByChance, testing::Values(1, 2, 3));

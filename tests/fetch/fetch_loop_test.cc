@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
 // The life of orders, played on a scripted transport with time moved by hand.
+#include <algorithm>
+#include <memory>
+#include <vector>
+
 #include "tests/fetch/loop_fixture.h"
 
 namespace skimfs::test {
@@ -35,6 +39,17 @@ TEST_F(FetchLoopTest, ADateIsTheConditionWhereNoStrongTagIsPinned) {
 TEST_F(FetchLoopTest, AWholeObjectIsAskedForWithoutARange) {
   want(0, kTotal - 1, Priority::demand, "http://one/file", true);
   EXPECT_EQ(transport.sent.at(0).header("Range"), "");
+}
+
+TEST_F(FetchLoopTest, TheTransportIsToldHowManyBytesAreStillToCome) {
+  want(10, 29);
+  EXPECT_EQ(transport.sent.at(0).request.wants, 20u);
+  transport.connect(0);
+  transport.head(0, 206, part(10, 29));
+  transport.body(0, text(10, 14));
+  transport.end(0, Fault::reset);
+  await_request(2, 1s);
+  EXPECT_EQ(transport.sent.at(1).request.wants, 15u);
 }
 
 TEST_F(FetchLoopTest, AUrlThatIsNoneFinishesTheOrderAtOnce) {
@@ -825,6 +840,35 @@ TEST_F(FetchLoopTest, AProbeOfAnObjectWithoutLengthSaysSo) {
   EXPECT_EQ(sink->outcome(), Errc::no_length);
 }
 
+TEST_F(FetchLoopTest, AProbeOfNoMoreUseIsNotSent) {
+  for (int i = 0; i < 4; ++i) want(0, 9);
+  const auto sink = early_probe();
+  sink->is_useful = sink->is_wanted = false;
+  answer(0);
+  answer(1);
+  EXPECT_EQ(sink->outcome(), kCanceled);
+  EXPECT_EQ(transport.count(), 4u);
+}
+
+TEST_F(FetchLoopTest, AProbeThatNobodyWaitsForLeavesAQuarterOfTheSlots) {
+  for (int i = 0; i < 3; ++i) want(0, 9);
+  const auto sink = early_probe();
+  EXPECT_EQ(transport.count(), 3u);
+  loop.promote(kEarly);
+  loop.advance();
+  EXPECT_EQ(transport.count(), 4u) << "somebody waits for it now";
+  transport.respond(3, 206, part(0, 0), "a");
+  EXPECT_EQ(sink->seen.total, kTotal);
+}
+
+TEST_F(FetchLoopTest, AProbeThatNobodyWaitsForIsNotRepeated) {
+  const auto sink = early_probe();
+  sink->is_wanted = false;
+  transport.respond(0, 500);
+  loop.advance();
+  EXPECT_EQ(sink->outcome(), kCanceled);
+}
+
 // ----------------------------------------------------------- probes that ask for more than a byte
 
 class WideProbe : public FetchLoopTest {
@@ -856,6 +900,119 @@ TEST_F(WideProbe, TellsTheSizeWithTheHeadAndBringsTheFirstBytes) {
   EXPECT_EQ(transport.count(), 1u);
 }
 
+// S-WAIT-3
+TEST_F(WideProbe, BodiesThatNobodyWaitsForLeaveSlotsToWhoDoes) {
+  const unsigned limit = hosts.at("one:80").limit();
+  std::vector<std::shared_ptr<RecordingProbe>> probes{sink};
+  taken->is_wanted = false;
+  for (unsigned i = 1; i < limit; ++i) {
+    probes.push_back(std::make_shared<RecordingProbe>());
+    probes[i]->takes = std::make_shared<RecordingSink>();
+    probes[i]->takes->is_wanted = false;
+    loop.add(fetch::ProbeOrder{.id = kId + i,
+                               .object = object_at("http://one/" + std::to_string(i)),
+                               .sink = probes[i],
+                               .bytes = 100});
+    loop.advance();
+    transport.connect(i);
+  }
+  for (unsigned i = 0; i < limit; ++i) transport.head(i, 206, part(0, 99));
+  EXPECT_EQ(std::ranges::count_if(probes, [](const auto& each) { return each->offered > 0; }),
+            limit - limit / 4);
+  want(0, 9);
+  pass(2s);  // as long as bodies without a taker are drained
+  EXPECT_EQ(transport.count(), limit + 1);
+}
+
+// Whoever it then cannot be connected to is to blame as for any other connection.
+TEST_F(FetchLoopTest, AUsedConnectionThatWasLostIsNoUsedOne) {
+  const auto lost = want(0, 9);
+  transport.connect(0, true);
+  EXPECT_EQ(loop.status().connections_reused, 1u);
+  transport.lose(0);
+  EXPECT_EQ(loop.status().connections_reused, 0u);
+  transport.end(0, fetch::Fault::connect);
+  EXPECT_EQ(loop.status().errors, 1u);
+  loop.advance();
+  EXPECT_EQ(transport.count(), 1u) << "not at once, as for a used connection";
+  pass(20s);
+  EXPECT_EQ(transport.count(), 2u);
+}
+
+// The transport times connecting.
+TEST_F(FetchLoopTest, WhileAnotherConnectionIsMadeNoAnswerIsLate) {
+  const auto sink = want(0, 9);
+  transport.connect(0, true);
+  pass(14s);
+  transport.lose(0);
+  pass(14s);
+  EXPECT_TRUE(sink->outcomes.empty());
+  EXPECT_EQ(transport.count(), 1u);
+  transport.connect(0);
+  transport.head(0, 206, part(0, 9));
+  transport.body(0, text(0, 9));
+  EXPECT_EQ(sink->outcome(), std::error_code());
+}
+
+// As WideProbe, where the body has begun and nobody waits for it any more.
+class UnwantedBeginning : public FetchLoopTest {
+ protected:
+  void begin(std::uint64_t last, bool reused, const std::vector<std::string>& urls) {
+    sink->takes = taken;
+    loop.add(fetch::ProbeOrder{.id = 7, .object = object_at(urls), .sink = sink, .bytes = 100});
+    loop.advance();
+    transport.connect(0, reused);
+    transport.head(0, 206, part(0, last));
+    transport.body(0, text(0, 9));
+    taken->is_wanted = false;
+  }
+  void begin(std::uint64_t last, bool reused = false) { begin(last, reused, {"http://one/file"}); }
+  void expect_given_up() {
+    EXPECT_EQ(transport.count(), 1u);
+    EXPECT_EQ(taken->outcomes, std::vector{kCanceled});
+    EXPECT_EQ(loop.status().retries, 0u);
+  }
+
+  const std::shared_ptr<RecordingProbe> sink = std::make_shared<RecordingProbe>();
+  const std::shared_ptr<RecordingSink> taken = std::make_shared<RecordingSink>();
+};
+
+TEST_F(UnwantedBeginning, ThatStallsOnAUsedConnectionIsNotAskedForAgain) {
+  begin(99, true);
+  pass(16s);
+  expect_given_up();
+}
+
+TEST_F(UnwantedBeginning, ThatBreaksOnAUsedConnectionIsNotAskedForAgain) {
+  begin(99, true);
+  transport.end(0, fetch::Fault::reset);
+  loop.advance();
+  expect_given_up();
+}
+
+TEST_F(UnwantedBeginning, ThatIsCutShortIsNotAskedForAgain) {
+  begin(49);
+  transport.body(0, text(10, 49));
+  loop.advance();
+  expect_given_up();
+}
+
+TEST_F(UnwantedBeginning, ThatBreaksIsNotAskedOfAMirror) {
+  begin(99, false, {"http://one/file", "http://two/file"});
+  transport.end(0, fetch::Fault::reset);
+  loop.advance();
+  expect_given_up();
+  EXPECT_EQ(loop.status().mirror_switches, 0u);
+}
+
+TEST_F(UnwantedBeginning, ThatSomebodyWaitsForAgainIsAskedForAgain) {
+  begin(99, true);
+  taken->is_wanted = true;
+  transport.end(0, fetch::Fault::reset);
+  loop.advance();
+  EXPECT_EQ(transport.count(), 2u);
+}
+
 TEST_F(WideProbe, OfASmallerObjectAllIsBrought) {
   transport.head(0, 206, part(0, 29, kTag, 30));
   EXPECT_EQ(sink->offered, 30u);
@@ -869,6 +1026,36 @@ TEST_F(WideProbe, WithoutATakerTheBodyIsDrained) {
   EXPECT_EQ(sink->outcome(), std::error_code());
   EXPECT_TRUE(transport.body(0, text(0, 99)));
   EXPECT_TRUE(taken->seen.empty());
+}
+
+class ProbeThatWaits : public FetchLoopTest {
+ protected:
+  // All slots are taken, so that it is never sent.
+  ProbeThatWaits() {
+    for (unsigned i = 0; i < hosts.at("one:80").limit(); ++i) want(i, i);
+    early->is_wanted = false;
+  }
+  const std::shared_ptr<RecordingProbe> early = early_probe();
+};
+
+TEST_F(ProbeThatWaits, EndsWithoutAnErrorWhereNobodyMissesIt) {
+  for (std::size_t i = 0; i < transport.count(); ++i) transport.connect(i);
+  early->is_wanted = false;
+  const auto errors = loop.status().errors;
+  while (early->outcomes.empty()) pass(1s);
+  EXPECT_EQ(early->outcome(), std::errc::operation_canceled);
+  EXPECT_LE(loop.status().errors - errors, hosts.at("one:80").limit()) << "those of the others";
+}
+
+// S-WAIT-1
+TEST_F(ProbeThatWaits, HasAllItsTimeFromWhenSomebodyWaits) {
+  pass(59s);
+  early->is_wanted = true;
+  loop.promote(kEarly);
+  pass(2s);
+  EXPECT_TRUE(early->outcomes.empty());
+  for (int i = 0; i < 60 && early->outcomes.empty(); ++i) pass(1s);
+  EXPECT_FALSE(early->outcomes.empty());
 }
 
 // As a portal's page comes: once in between, and then its bytes would have been the file's.

@@ -198,6 +198,14 @@ TEST_F(Silence, SpeculationEndsAtOnceWhereAHostMayBeGone) {
   for (const auto& sink : demand) EXPECT_FALSE(sink->finished());
 }
 
+TEST_F(Silence, SoDoesAProbeThatNobodyWaitsFor) {
+  for (std::uint64_t i = 0; i < 3; ++i) want(i, i);
+  const auto early = early_probe();
+  early->is_wanted = false;
+  fail_all(Fault::connect);
+  EXPECT_EQ(early->outcome(), kCanceled);
+}
+
 TEST_F(Silence, AProbeHearsOfAnOutageLikeARead) {
   open();
   const auto sink = probe();

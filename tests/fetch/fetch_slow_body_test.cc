@@ -3,10 +3,10 @@
 // Bodies that nearly stand still while a reader waits, played on a scripted transport: which of
 // them goes on over another connection, from which byte, and that nothing else notices.
 #include <map>
-#include <random>
+#include <utility>
 
+#include "tests/fetch/loop_by_chance.h"
 #include "tests/fetch/loop_fixture.h"
-#include "tests/support/body.h"
 
 namespace skimfs::test {
 namespace {
@@ -563,52 +563,16 @@ TEST_F(SlowBodyWithMirror, NorFromOneWithoutAFreeSlot) {
 
 // ------------------------------------------------------------------------------ many, by chance
 
-// A thousand reads of a server some of whose bodies stand still, crawl, recover or break.  The
-// model is the file: each read gets its bytes, each once and in order, from one body at a time.
-class SlowBodyByChance : public testing::TestWithParam<std::uint64_t> {
+// A thousand reads of a server some of whose bodies stand still, crawl, recover or break.
+class SlowBodyByChance : public LoopByChance {
  protected:
-  static constexpr std::uint64_t kFile = 1 << 22, kPiece = 2000;
-  static constexpr unsigned kOrders = 1'000;
+  SlowBodyByChance() : LoopByChance({.file = 1 << 22, .longest = 40'001, .reads = 1'000}) {}
 
-  struct Read {
-    fetch::ByteRange range;
-    std::shared_ptr<RecordingSink> sink;
-  };
-  struct Server {
-    fetch::TimePoint due{};
-    std::uint64_t at = 0;
-    bool answered = false;
-  };
-
-  std::uint64_t pick(std::uint64_t from, std::uint64_t to) {
-    return std::uniform_int_distribution<std::uint64_t>(from, to)(random_);
+  void on_sent(std::size_t i) override {
+    transport_.connect(i, chance(2));
+    servers_[i] = {clock_.now() + time_between(5, 30), transport_.sent[i].range().first};
   }
-  bool chance(unsigned one_in) { return pick(1, one_in) == 1; }
-
-  void read() {
-    const std::uint64_t from = pick(0, kFile - 1);
-    auto sink = std::make_shared<RecordingSink>();
-    sink->expected = {kFile, "\"v1\"", {}};
-    reads_.push_back({{from, std::min(from + pick(0, 40'000), kFile - 1)}, sink});
-    loop_.add(fetch::RangeOrder{.object = object_at("http://one/file"),
-                                .range = reads_.back().range,
-                                .priority = chance(4) ? Priority::window : Priority::demand,
-                                .sink = sink});
-  }
-  void look() {
-    for (; seen_ < transport_.count(); ++seen_) {
-      transport_.connect(seen_, chance(2));
-      servers_[seen_] = {clock_.now() + std::chrono::milliseconds(pick(5, 30)),
-                         transport_.sent[seen_].range().first};
-    }
-    ASSERT_LE(transport_.running("one:80"), 8u);
-  }
-  std::chrono::milliseconds until_next() {
-    if (chance(150)) return std::chrono::milliseconds(pick(1000, 30'000));
-    if (chance(50)) return std::chrono::milliseconds(pick(100, 900));
-    return std::chrono::milliseconds(pick(1, 5));
-  }
-  void serve() {
+  void serve() override {
     for (auto next = servers_.begin(); next != servers_.end();) {
       auto& [i, server] = *next++;
       if (!transport_.sent[i].live()) {
@@ -620,61 +584,43 @@ class SlowBodyByChance : public testing::TestWithParam<std::uint64_t> {
       serve(i, server);
     }
   }
+
+ private:
+  static constexpr std::uint64_t kPiece = 2000;
+
+  struct Server {
+    fetch::TimePoint due{};
+    std::uint64_t at = 0;
+    std::uint64_t end = 0;  // of what was announced; 0: nothing was
+  };
+
+  std::chrono::milliseconds until_next() {
+    if (chance(150)) return time_between(1000, 30'000);
+    if (chance(50)) return time_between(100, 900);
+    return time_between(1, 5);
+  }
   void serve(std::size_t i, Server& server) {
     const auto range = transport_.sent[i].range();
     if (chance(300)) return transport_.end(i, Fault::reset);
-    if (!server.answered) {
+    if (server.end == 0) {
       if (chance(100)) return transport_.respond(i, 503);
       const std::uint64_t last = chance(20) ? pick(range.first, range.last) : range.last;
-      server.answered = true;
-      transport_.head(i, 206, part(range.first, last, kTag, kFile));
-      ends_[i] = last + 1;
+      server.end = last + 1;
+      transport_.head(i, 206, part_of_file(range.first, last));
       return;
     }
-    const std::uint64_t count = std::min(kPiece, ends_[i] - server.at);
+    const std::uint64_t count = std::min(kPiece, server.end - server.at);
     const std::uint64_t at = std::exchange(server.at, server.at + count);
-    if (transport_.body(i, body_.text(at, count)) && server.at == ends_[i]) transport_.end(i);
+    if (transport_.body(i, body_.text(at, count)) && server.at == server.end) transport_.end(i);
   }
 
-  std::mt19937_64 random_{GetParam()};
-  const Body body_{"file", 1};
-  ManualClock clock_;
-  RecordingObserver observer_;
-  fetch::HostTable hosts_{8};
-  FakeTransport transport_;
-  fetch::FetchLimits limits_;
-  fetch::FetchLoop loop_{limits_, clock_, observer_, hosts_, transport_, GetParam()};
-  std::vector<Read> reads_;
   std::map<std::size_t, Server> servers_;
-  std::map<std::size_t, std::uint64_t> ends_;
-  std::size_t seen_ = 0;
 };
 
 TEST_P(SlowBodyByChance, EveryByteIsTakenOnceAndAFiftiethIsAskedForTwice) {
-  const auto open = [this] { return loop_.status().orders_running + loop_.status().orders_queued; };
-  while (reads_.size() < kOrders || open() > 0) {
-    if (reads_.size() < kOrders && open() < 6) read();
-    loop_.advance();
-    look();
-    clock_.advance(std::chrono::milliseconds(pick(0, 5)));
-    serve();
-    const auto status = loop_.status();
-    ASSERT_LE(status.hedges * 50, status.requests - status.hedges);
-  }
-  std::uint64_t taken = 0;
-  for (const Read& read : reads_) {
-    ASSERT_EQ(read.sink->outcomes.size(), 1u);
-    ASSERT_EQ(body_.first_wrong(read.range.first, read.sink->bytes), std::nullopt);
-    ASSERT_LE(read.sink->bytes.size(), read.range.length());
-    taken += read.sink->bytes.size();
-    if (read.sink->outcome()) continue;
-    ASSERT_EQ(read.sink->bytes.size(), read.range.length());
-  }
-  EXPECT_EQ(loop_.status().bytes_received, taken) << "each byte once";
-  for (int i = 0; i < 4; ++i, clock_.advance(10s)) loop_.advance();
-  EXPECT_EQ(transport_.running(), 0u);
-  EXPECT_EQ(hosts_.at("one:80").running(), 0u);
-  EXPECT_GT(loop_.status().hedges_won, kOrders / 200) << loop_.status().hedges;
+  run();
+  EXPECT_EQ(loop_.status().bytes_received, expect_right_bytes()) << "each byte once";
+  EXPECT_GT(loop_.status().hedges_won, shape_.reads / 200) << loop_.status().hedges;
 }
 
 INSTANTIATE_TEST_SUITE_P(FromSeed, SlowBodyByChance, testing::Values(1, 2, 3));

@@ -75,6 +75,17 @@ class FetchLoopTest : public testing::Test {
     return sink;
   }
 
+  static constexpr fetch::OrderId kEarly = 9;
+  std::shared_ptr<RecordingProbe> early_probe() {
+    auto sink = std::make_shared<RecordingProbe>();
+    loop.add(fetch::ProbeOrder{.id = kEarly,
+                               .object = object_at("http://one/early"),
+                               .sink = sink,
+                               .priority = fetch::Priority::sibling});
+    loop.advance();
+    return sink;
+  }
+
   // The honest answer to request `i`.
   void answer(std::size_t i) {
     const fetch::ByteRange range = transport.sent.at(i).range();

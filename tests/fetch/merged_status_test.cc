@@ -24,6 +24,8 @@ TEST(MergedStatus, OfOneLaneIsItsOwn) {
 
 TEST(MergedStatus, AddsUpWhatIsCounted) {
   FetchStatus one, two;
+  one.lanes = two.lanes = 1;
+  one.connections_limit = two.connections_limit = 32;
   one.connections_open = 1, two.connections_open = 2;
   one.connections_idle = 1, two.connections_idle = 1;
   one.connections_peak = 4, two.connections_peak = 3;
@@ -34,6 +36,8 @@ TEST(MergedStatus, AddsUpWhatIsCounted) {
   one.hedges = 3, two.hedges = 2, two.hedges_won = 1;
   one.bytes_received = 100, two.bytes_received = 11;
   const FetchStatus all = merged({one, two});
+  EXPECT_EQ(all.lanes, 2u);
+  EXPECT_EQ(all.connections_limit, 64u);
   EXPECT_EQ(all.connections_open, 3u);
   EXPECT_EQ(all.connections_idle, 2u);
   EXPECT_EQ(all.connections_peak, 7u);

@@ -4,37 +4,55 @@
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <linux/filter.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cstring>
+#include <memory>
+#include <optional>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "fetch/error.h"
 #include "tests/fetch/fake_names.h"
 #include "tests/fetch/live_fetcher.h"
 #include "tests/support/hostile_origin.h"
+#include "tests/support/speaker.h"
 
 namespace skimfs::test {
 namespace {
 
 using namespace std::chrono_literals;
 
-// 127.0.0.2, at the same port: drops what arrives.
+// 127.0.0.2 or ::1, at the same port as the origin: drops what arrives.
 class DeadAddress {
  public:
-  explicit DeadAddress(std::uint16_t port)
-      : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_in where{};
-    where.sin_family = AF_INET;
-    where.sin_port = htons(port);
-    where.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1);
+  explicit DeadAddress(std::uint16_t port, int family = AF_INET)
+      : socket_(::socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    const int on = 1;
+    sockaddr_in four{};
+    four.sin_family = AF_INET;
+    four.sin_port = htons(port);
+    four.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1);
+    sockaddr_in6 six{};
+    six.sin6_family = AF_INET6;
+    six.sin6_port = htons(port);
+    six.sin6_addr = in6addr_loopback;
+    if (family == AF_INET6) ::setsockopt(socket_, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+    const int bound = family == AF_INET6
+                          ? ::bind(socket_, reinterpret_cast<sockaddr*>(&six), sizeof six)
+                          : ::bind(socket_, reinterpret_cast<sockaddr*>(&four), sizeof four);
+    EXPECT_EQ(bound, 0);
     sock_filter nothing = BPF_STMT(BPF_RET | BPF_K, 0);
     const sock_fprog filter{1, &nothing};
-    EXPECT_EQ(::bind(socket_, reinterpret_cast<sockaddr*>(&where), sizeof where), 0);
     EXPECT_EQ(::setsockopt(socket_, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter), 0);
-    EXPECT_EQ(::listen(socket_, 10), 0);
+    EXPECT_EQ(::listen(socket_, 100), 0);
   }
   ~DeadAddress() { ::close(socket_); }
   void revive() {
@@ -93,6 +111,154 @@ TEST_F(Names, AnAddressThatWasDeadIsStillTheLastResort) {
   dead.revive();
   const auto sink = fetcher.fetch(url("two.test"));
   EXPECT_TRUE(dead.is_asked(10s)) << "the other address refuses";
+}
+
+// ------------------------------------------------------------ two families, and no room for both
+
+// Names with addresses of two families, the first of which is silent.
+bool has_six() {
+  const int socket = ::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in6 here{};
+  here.sin6_family = AF_INET6;
+  here.sin6_addr = in6addr_loopback;
+  const int bound = ::bind(socket, reinterpret_cast<sockaddr*>(&here), sizeof here);
+  ::close(socket);
+  return bound == 0;
+}
+
+// For this thread and those it starts: a loopback of its own, netdevice(7).
+void enter_own_network() {
+  if (::unshare(CLONE_NEWNET) != 0) return;
+  ifreq loopback{};
+  std::strncpy(loopback.ifr_name, "lo", sizeof loopback.ifr_name - 1);
+  loopback.ifr_flags = IFF_UP;
+  const int socket = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  ::ioctl(socket, SIOCSIFFLAGS, &loopback);
+  ::close(socket);
+}
+
+class TwoFamilies : public testing::Test {
+ protected:
+  // A machine may have IPv6 switched off; a new network has it on.
+  static void SetUpTestSuite() {
+    if (!has_six()) enter_own_network();
+  }
+  static fetch::FetchLimits limits(unsigned connections, unsigned per_host) {
+    fetch::FetchLimits limits;
+    limits.connections = connections;
+    limits.connections_per_host = per_host;
+    limits.connect_timeout = 8s;
+    return limits;
+  }
+  void SetUp() override {
+    if (!has_six()) GTEST_SKIP() << "no IPv6 here";
+    origin.add("/f", 1000);
+    six.emplace(origin.port(), AF_INET6);
+  }
+  std::string url(const std::string& name) const {
+    return "http://" + name + ":" + std::to_string(origin.port()) + "/f";
+  }
+  // How long `readers` at once take, who all must succeed.
+  std::chrono::milliseconds time(LiveFetcher& fetcher, const std::string& name, unsigned readers) {
+    const auto begin = std::chrono::steady_clock::now();
+    std::vector<std::shared_ptr<WaitingSink>> sinks;
+    for (unsigned i = 0; i < readers; ++i) sinks.push_back(fetcher.fetch(url(name)));
+    for (const auto& sink : sinks) EXPECT_EQ(sink->wait(), std::error_code());
+    return std::chrono::ceil<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin);
+  }
+
+  HostileOrigin origin;
+  std::optional<DeadAddress> six;
+};
+
+// S-CONN-1, S-NET-7
+TEST_F(TwoFamilies, AHostThatMayHaveOneSocketIsReachedAtItsOtherAddress) {
+  FakeNames::set("two.test", {"::1", "127.0.0.1"});
+  LiveFetcher fetcher(limits(64, 1));
+  EXPECT_LT(time(fetcher, "two.test", 1), 3s);
+  EXPECT_EQ(fetcher.status().connections_peak, 1u);
+}
+
+// S-CONN-1, S-NET-7
+TEST_F(TwoFamilies, ReadersWhoFillTheCapReachTheOtherAddressAsOneAloneDoes) {
+  FakeNames::set("two.test", {"::1", "127.0.0.1"});
+  LiveFetcher fetcher(limits(64, 16));
+  EXPECT_LT(time(fetcher, "two.test", 16), 3s);
+  EXPECT_LE(fetcher.status().connections_peak, 16u);
+}
+
+// S-CONN-1
+TEST_F(TwoFamilies, ReadersWhoComeLaterFindNoMoreSocketsThanTheHostMayHave) {
+  FakeNames::set("dead.test", {"::1", "127.0.0.2"});
+  const DeadAddress four(origin.port());
+  LiveFetcher fetcher(limits(16, 4));
+  std::vector<std::shared_ptr<WaitingSink>> sinks;
+  for (int i = 0; i < 4; ++i) {
+    if (i == 2) std::this_thread::sleep_for(500ms);  // the first ones have two each
+    sinks.push_back(fetcher.fetch(url("dead.test")));
+  }
+  std::this_thread::sleep_for(500ms);
+  EXPECT_EQ(fetcher.status().connections_peak, 4u);
+}
+
+// S-NET-4, S-CONN-1
+TEST_F(TwoFamilies, OfAHostThatIsAwayKeepNoOtherFromItsSockets) {
+  FakeNames::set("dead.test", {"::1", "127.0.0.2"});
+  const DeadAddress four(origin.port());
+  LiveFetcher fetcher(limits(4, 4));
+  fetcher.fetch(url("dead.test"));
+  fetcher.fetch(url("dead.test"));
+  std::this_thread::sleep_for(500ms);  // two sockets each: all there are
+  EXPECT_LT(fetcher.time(url("127.0.0.1")), 2s);
+  EXPECT_EQ(fetcher.status().connections_peak, 4u);
+}
+
+// S-NET-7
+TEST_F(TwoFamilies, WhatCannotBeReachedFromHereTakesNoPlace) {
+  FakeNames::set("far.test", {"::1", "255.255.255.255"});
+  LiveFetcher fetcher(limits(64, 1));
+  const auto sink = fetcher.fetch(url("far.test"));
+  std::this_thread::sleep_for(500ms);
+  EXPECT_EQ(fetcher.status().connections_open, 1u) << "slow, but the only one there is";
+  EXPECT_EQ(fetcher.status().connections_opened, 1u);
+}
+
+// S-NET-7: it answered, whatever it had to say.
+TEST_F(TwoFamilies, AProxyThatRefusesIsNoDeadAddress) {
+  const Speaker proxy("HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n");
+  const DeadAddress proxys_six(proxy.port(), AF_INET6);
+  FakeNames::set("proxy.test", {"::1", "127.0.0.1"});
+  fetch::FetchLimits through = limits(64, 1);
+  through.proxy = "http://proxy.test:" + std::to_string(proxy.port());
+  LiveFetcher fetcher(through);
+  const auto sink = fetcher.fetch("https://127.0.0.1/f");
+  const auto until = std::chrono::steady_clock::now() + 6s;  // less than it has to connect
+  while (proxy.connections() < 2 && std::chrono::steady_clock::now() < until)
+    std::this_thread::sleep_for(10ms);
+  EXPECT_GE(proxy.connections(), 2u);
+}
+
+// S-NET-7
+TEST_F(TwoFamilies, WhereNeitherAnswersTheFirstHasItsTimeTheNextTime) {
+  FakeNames::set("slow.test", {"::1", "127.0.0.3"});  // that refuses
+  LiveFetcher fetcher(limits(64, 1));
+  const auto sink = fetcher.fetch(url("slow.test"));
+  std::this_thread::sleep_for(3s);
+  EXPECT_EQ(fetcher.status().connections_opened, 3u) << "both, and then the first alone";
+  EXPECT_EQ(fetcher.status().connections_open, 1u);
+}
+
+// S-NET-7
+TEST_F(Names, AnAddressThatWasDeadIsAskedAtOnceWhereItIsTheOnlyOne) {
+  FakeNames::set("two.test", {"127.0.0.2", "127.0.0.1"});
+  FakeNames::set("one.test", {"127.0.0.2"});
+  DeadAddress dead(origin.port());
+  fetcher.time(url("two.test"));
+  dead.revive();
+  const auto sink = fetcher.fetch(url("one.test"));
+  EXPECT_TRUE(dead.is_asked(10s));
+  for (const fetch::HostStatus& host : fetcher.status().hosts)
+    EXPECT_EQ(host.retries, 0u) << host.host << " is held to what another name left";
 }
 
 TEST_F(Names, AreAskedForAnewAfterANetworkChange) {

@@ -74,6 +74,8 @@ class RecordingProbe final : public fetch::ProbeSink {
     offered = bytes;
     return takes;
   }
+  bool wanted() const noexcept override { return is_wanted; }
+  bool useful() const noexcept override { return is_useful; }
   void finish(std::error_code why, const fetch::Version& version,
               std::size_t from) noexcept override {
     outcomes.push_back(why);
@@ -86,6 +88,8 @@ class RecordingProbe final : public fetch::ProbeSink {
 
   std::shared_ptr<RecordingSink> takes;  // null: nobody does
   std::uint64_t offered = 0;             // bytes; 0: none were
+  bool is_wanted = true;
+  bool is_useful = true;
 
   std::vector<std::error_code> outcomes;
   fetch::Version seen;

@@ -44,8 +44,10 @@ TEST(Redirect, NeverLeavesHttpOrGivesUpEncryption) {
     EXPECT_EQ(follow(url("https://h/a"), location, 0).error(), Errc::redirect_refused) << location;
 }
 
+constexpr std::size_t kPlenty = 1 << 20;  // bytes
+
 TEST(RedirectMemory, RemembersTheLastTarget) {
-  RedirectMemory memory(2);
+  RedirectMemory memory(2, kPlenty);
   EXPECT_EQ(memory.find(asked("http://a/")), nullptr);
   memory.remember(asked("http://a/"), {url("http://x/1")});
   memory.remember(asked("http://a/"), {url("http://x/2"), true});
@@ -57,7 +59,7 @@ TEST(RedirectMemory, RemembersTheLastTarget) {
 
 // S-SEC-1
 TEST(RedirectMemory, TellsOneProfileFromAnother) {
-  RedirectMemory memory(3);
+  RedirectMemory memory(3, kPlenty);
   memory.remember(asked("http://a/", "p"), {url("http://x/p")});
   EXPECT_EQ(memory.find(asked("http://a/")), nullptr);
   EXPECT_EQ(memory.find(asked("http://a/", "q")), nullptr);
@@ -69,7 +71,7 @@ TEST(RedirectMemory, TellsOneProfileFromAnother) {
 }
 
 TEST(RedirectMemory, AnExpiredTargetIsNoTargetUntilAnotherWorks) {
-  RedirectMemory memory(2);
+  RedirectMemory memory(2, kPlenty);
   memory.expire(asked("http://a/1"));
   EXPECT_FALSE(memory.expired(asked("http://a/1"))) << "there was none";
   memory.remember(asked("http://a/1"), {url("http://b/1")});
@@ -82,7 +84,7 @@ TEST(RedirectMemory, AnExpiredTargetIsNoTargetUntilAnotherWorks) {
 }
 
 TEST(RedirectMemory, ForgetsTheOldestWhenFull) {
-  RedirectMemory memory(2);
+  RedirectMemory memory(2, kPlenty);
   for (const char* from : {"http://a/", "http://b/", "http://c/"})
     memory.remember(asked(from), {url("http://x/")});
   EXPECT_EQ(memory.find(asked("http://a/")), nullptr);
@@ -90,8 +92,23 @@ TEST(RedirectMemory, ForgetsTheOldestWhenFull) {
   EXPECT_NE(memory.find(asked("http://c/")), nullptr);
 }
 
+// S-MEM-1: a target may be as long as the head that names it.
+TEST(RedirectMemory, LongTargetsLeaveSooner) {
+  RedirectMemory memory(1000, 100'000);
+  const std::string long_path(30'000, 'x');
+  for (const char* from : {"http://a/", "http://b/", "http://c/", "http://d/"})
+    memory.remember(asked(from), {url("http://x/" + long_path)});
+  EXPECT_EQ(memory.find(asked("http://a/")), nullptr);
+  EXPECT_NE(memory.find(asked("http://b/")), nullptr);
+  memory.remember(asked("http://c/"), {url("http://x/")});
+  memory.remember(asked("http://e/"), {url("http://x/" + long_path)});
+  EXPECT_NE(memory.find(asked("http://b/")), nullptr) << "what a shorter target frees is free";
+  memory.remember(asked("http://f/"), {url("http://x/" + std::string(200'000, 'x'))});
+  EXPECT_EQ(memory.find(asked("http://f/")), nullptr) << "longer than all may be";
+}
+
 TEST(RedirectMemory, AForgottenPlaceIsFree) {
-  RedirectMemory memory(2);
+  RedirectMemory memory(2, kPlenty);
   memory.remember(asked("http://a/"), {url("http://x/")});
   memory.forget(asked("http://a/"));
   memory.remember(asked("http://a/"), {url("http://x/")});

@@ -1,25 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// A loop that ends when there is no memory.  Replaces operator new in its whole process.
-#include <cstdlib>
-#include <new>
-
+// A loop that ends when there is no memory.
+#include "tests/fetch/failing_memory.h"
 #include "tests/fetch/loop_fixture.h"
-
-namespace {
-
-bool out_of_memory = false;
-
-}  // namespace
-
-// Not inlined, or GCC takes the one's free() for a mistake about the other.
-[[gnu::noinline]] void* operator new(std::size_t size) {
-  void* const memory = out_of_memory ? nullptr : std::malloc(size);
-  if (memory == nullptr) throw std::bad_alloc();
-  return memory;
-}
-[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 
 namespace skimfs::test {
 namespace {
@@ -35,9 +18,9 @@ class StopWithoutMemory : public FetchLoopTest {
     sinks.back()->outcomes.reserve(1);
   }
   void stop() {
-    out_of_memory = true;
+    Memory::gone = true;
     loop.stop();
-    out_of_memory = false;
+    Memory::gone = false;
   }
   ~StopWithoutMemory() override {
     for (const auto& sink : sinks) EXPECT_EQ(sink->outcomes, std::vector{kCanceled});

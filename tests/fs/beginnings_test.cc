@@ -23,7 +23,9 @@ std::string unsized_files(int files) {
 
 class Unsized : public FileSystemTest {
  protected:
-  explicit Unsized(const std::string& entries = unsized_files(40)) : FileSystemTest(entries) {}
+  // Nothing is asked for before it is looked up.
+  explicit Unsized(const std::string& entries = unsized_files(40))
+      : FileSystemTest(entries, 16 * kMiB, 0) {}
 
   std::shared_ptr<FakeAnswer> look_up(const std::string& name) {
     auto answer = std::make_shared<FakeAnswer>();
@@ -77,7 +79,7 @@ TEST_F(Unsized, OfALargeFileTheRestIsFetchedWhenItIsRead) {
   fetching.answer_probe(50'000);
   const auto answer = read_file(10, 50'000);
   ASSERT_EQ(fetching.ranges_asked.size(), 1u);
-  EXPECT_EQ(fetching.ranges_asked[0], (fetch::ByteRange{fs::ProbeWidth::kOneFlight, 49'999}));
+  EXPECT_EQ(fetching.ranges_asked[0], (fetch::ByteRange{fs::ProbeWidth::kNarrow, 49'999}));
   fetching.deliver_all(50'000);
   EXPECT_EQ(answer->bytes, body(url(10), 0, 50'000));
 }
@@ -119,7 +121,7 @@ TEST_F(Unsized, AReadElsewhereInTheFilePaysNothing) {
 
 TEST_F(Unsized, RoomIsHeldBeforeBytesAreAskedForAndGivenBackBeyondTheEnd) {
   ask(10);
-  EXPECT_GE(filling(), fs::ProbeWidth::kOneFlight);
+  EXPECT_GE(filling(), fs::ProbeWidth::kNarrow);
   fetching.answer_probe(300);
   EXPECT_GT(filling(), 0u);
   EXPECT_LT(filling(), 2u * cache::kGrain);

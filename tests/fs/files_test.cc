@@ -84,7 +84,7 @@ TEST_F(FilesTest, AVersionWithMirrorsIsTheSameAfterItsHandlesAreGone) {
 TEST_F(FilesTest, AVersionWhoseSizeWasAskedForIsTheSameAfterwards) {
   make("-\t-\t-\thttp://h/a");
   const auto number = *tree->find(fs::manifest::kRoot, "a");
-  ASSERT_TRUE(files->probed(number, 0, kSeen, kNow));
+  ASSERT_TRUE(files->probed(number, 0, kSeen, kNow, false));
   open_others();
   EXPECT_EQ(open()->pin().known(0), kSeen);
 }

@@ -22,8 +22,10 @@ constexpr std::uint64_t kMiB = 1u << 20;
 
 class FileSystemTest : public ::testing::Test {
  protected:
-  explicit FileSystemTest(const std::string& entries, std::uint64_t memory = 16 * kMiB)
+  explicit FileSystemTest(const std::string& entries, std::uint64_t memory = 16 * kMiB,
+                          std::uint32_t siblings_max = 64)
       : tree(tree_of(entries)), cache(memory) {
+    limits.siblings_max = siblings_max;
     limits.spool_max = memory / 4;
     limits.window_max = memory / 2;
     limits.segment_max = 4 * kMiB;

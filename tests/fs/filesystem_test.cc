@@ -31,6 +31,26 @@ class Reading : public FileSystemTest {
             "/tiny\t300\t-\t-\thttp://h.example/tiny\n") {}
 };
 
+TEST_F(Reading, NoMemoryToReadAheadIsNoErrorOfAnyRead) {
+  const auto file = open("big");
+  std::uint64_t hits = 0;
+  fetching.none_ahead = true;
+  for (std::uint64_t at = 0; at < kBigSize; at += 128 * 1024) {
+    const cache::Extent bytes{at, std::min<std::uint64_t>(128 * 1024, kBigSize - at)};
+    const auto answer = std::make_shared<FakeAnswer>();
+    if (const auto view = filesystem->try_read(*file, bytes)) {
+      answer->read(*view);
+      ++hits;
+    } else {
+      filesystem->read(file, bytes, answer);
+      EXPECT_EQ(fetching.orders.size(), 1u) << "for what is demanded there is memory";
+    }
+    fetching.deliver_all(kBigSize);
+    ASSERT_EQ(answer->bytes, body(kBig, bytes.offset, bytes.length));
+  }
+  EXPECT_GT(hits, 0u);
+}
+
 // S-READ-4
 TEST_F(Reading, AMissIsAnsweredWhenItsLastByteIsThere) {
   const auto file = open("big");
@@ -124,6 +144,15 @@ TEST_F(Reading, AReaderWhoseTimeIsOverIsCountedAndRememberedThoughItsFillGoesOn)
   EXPECT_EQ(filesystem->xattr(inode("tiny"), "user.skimfs.error"),
             make_error_code(Errc::timed_out).message());
   fetching.deliver_all(300);
+  EXPECT_EQ(filesystem->status().errors, 1u);
+}
+
+// S-ERR-1
+TEST_F(Reading, AReadWhoseTimeIsOverAsItFailsIsOneError) {
+  const auto answer = read(open("tiny"), 0, 100);
+  answer->before_failing = [&] { answer->run_out(); };
+  fetching.finish(0, Errc::server_failed);
+  EXPECT_EQ(answer->error, std::errc::timed_out);
   EXPECT_EQ(filesystem->status().errors, 1u);
 }
 
@@ -249,7 +278,9 @@ TEST_F(Reading, ANewOpenAfterAChangeReadsTheNewContentOnly) {
   read(old, 6 * kMiB, 4096);
   fetching.finish(0, Errc::changed);
   fetching.server_version = 2;
+  const auto errors = filesystem->status().errors;
   EXPECT_EQ(filesystem->try_open(before).value().error(), Errc::changed);
+  EXPECT_EQ(filesystem->status().errors, errors) << "the kernel opens the new inode instead";
   const auto answer = read(open("big"), 4 * kMiB, 4096);
   fetching.deliver_all(kBigSize);
   EXPECT_EQ(answer->bytes, body(kBig, 4 * kMiB, 4096, 2));
@@ -384,7 +415,7 @@ TEST_F(Walking, AProgramThatWalksFindsItsFilesThere) {
   const auto requests = fetching.ranges_asked.size();
   const auto answer = read_file(13);
   EXPECT_EQ(answer->bytes, body("http://h.example/13", 0, 300));
-  EXPECT_EQ(fetching.ranges_asked.size(), requests);
+  EXPECT_EQ(fetching.ranges_asked.size(), requests + 2) << "at the end of the window, which grows";
 }
 
 TEST_F(Walking, EveryFileIsFetchedOnce) {

@@ -9,6 +9,7 @@
 // part.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <map>
@@ -75,6 +76,39 @@ struct Served {
   Body body(unsigned of) const { return {url, of}; }
 };
 
+// Small files of unstated size, of which there are two sets under the same names: with each reload
+// the other one is shown, and then nothing is known of it.
+constexpr unsigned kFirstWalked = 4, kWalked = 16;
+
+std::vector<Served> all_files() {
+  std::vector<Served> files{{"http://one.example/0", {900'001}},
+                            {"http://one.example/1", {400'000}},
+                            {"http://two.example/2", {1'300'000}},
+                            {"http://two.example/3", {5'003}}};
+  for (unsigned i = 0; i < 2 * kWalked; ++i)
+    files.push_back(
+        {"http://" + std::string(i % 5 ? "one" : "two") + ".example/w" + std::to_string(i),
+         {100 + i * 4001}});
+  return files;
+}
+
+std::string name_of(unsigned file) {
+  if (file >= kFirstWalked) file = kFirstWalked + (file - kFirstWalked) % kWalked;
+  return std::string(1, static_cast<char>('a' + file));
+}
+
+std::shared_ptr<const fs::manifest::Tree> tree_with(const std::vector<Served>& files,
+                                                    unsigned set) {
+  std::string text;
+  for (unsigned i = 0; i < kFirstWalked + kWalked; ++i) {
+    const Served& file = files[i < kFirstWalked ? i : i + set * kWalked];
+    const bool stated = i == 0 || i == 3;
+    text += "/" + name_of(i) + "\t" + (stated ? std::to_string(file.sizes[0]) : "-") + "\t-\t-\t" +
+            file.url + "\n";
+  }
+  return tree_of(text);
+}
+
 struct Handle {
   unsigned file = 0;
   std::shared_ptr<fs::OpenFile> open;
@@ -94,17 +128,10 @@ class History {
  public:
   explicit History(std::uint64_t seed)
       : random_(seed),
-        files_{{"http://one.example/0", {900'001}},
-               {"http://one.example/1", {400'000}},
-               {"http://two.example/2", {1'300'000}},
-               {"http://two.example/3", {5'003}}},
-        tree_(tree_of("/0\t900001\t-\t-\thttp://one.example/0\n"
-                      "/1\t-\t-\t-\thttp://one.example/1\n"
-                      "/2\t-\t-\t-\thttp://two.example/2\n"
-                      "/3\t5003\t-\t-\thttp://two.example/3\n")),
+        files_(all_files()),
         cache_(kMemory),
         loop_(fetch_limits(), clock_, observer_, hosts_, transport_, seed),
-        system_(std::make_unique<fs::FileSystem>(tree_, cache_, mail_, clock_,
+        system_(std::make_unique<fs::FileSystem>(tree_with(files_, set_), cache_, mail_, clock_,
                                                  file_limits())) {}
 
   // The number of reads that were answered.
@@ -144,7 +171,7 @@ class History {
   void step() {
     switch (below(16)) {
       case 0:
-        open(static_cast<unsigned>(below(files_.size())));
+        open(static_cast<unsigned>(below(kFirstWalked)));
         break;
       case 1:
         clock_.advance(std::chrono::milliseconds(below(300)));
@@ -154,11 +181,16 @@ class History {
         break;
       case 3:
         if (below(40) == 0) change(static_cast<unsigned>(below(files_.size())));
+        if (below(200) == 0) reload();
         break;
       case 4:
       case 5:
       case 6:
         turn_network();
+        break;
+      case 7:
+      case 8:
+        walk();
         break;
       default:
         if (asked_.size() < 40) read();
@@ -176,9 +208,24 @@ class History {
     sizes.push_back(stated ? sizes[0] : other);
   }
 
+  void reload() {
+    set_ = 1 - set_;
+    system_->reload(tree_with(files_, set_), {}, {}).value();
+  }
+
+  // A program that takes one file after the other, and seldom begins elsewhere.
+  void walk() {
+    const auto waits = [this](const Asked& asked) { return asked.answer == walk_waits_; };
+    if (std::ranges::any_of(asked_, waits)) return;
+    walk_at_ = below(30) == 0 ? static_cast<unsigned>(below(kWalked)) : (walk_at_ + 1) % kWalked;
+    const auto waiting = asked_.size();
+    open(kFirstWalked + set_ * kWalked + walk_at_);
+    walk_waits_ = asked_.size() > waiting ? asked_.back().answer : nullptr;
+  }
+
   // As the shell does: from memory, else parked.
   void open(unsigned file) {
-    const std::string name = std::to_string(file);
+    const std::string name = name_of(file);
     const auto found = system_->try_lookup(1, name);
     auto answer = std::make_shared<FakeAnswer>();
     if (!found) {
@@ -246,8 +293,8 @@ class History {
       return;
     }
     for (unsigned version = 0; version <= file.version(); ++version) {
+      if (file.sizes[version] != fs::FileSystem::size(*handle.open)) continue;
       if (file.body(version).first_wrong(asked.offset, bytes)) continue;
-      ASSERT_EQ(file.sizes[version], fs::FileSystem::size(*handle.open)) << file.url;
       if (bytes.size() >= 16) handle.version = version;  // fewer may be those of two versions
       return;
     }
@@ -405,11 +452,13 @@ class History {
   std::mt19937_64 random_;
   bool well_ = false;  // the servers
   std::vector<Served> files_;
+  unsigned set_ = 0;  // that is shown
+  unsigned walk_at_ = 0;
+  std::shared_ptr<FakeAnswer> walk_waits_;
   std::uint64_t reads_ = 0;
 
   ManualClock clock_;
   RecordingObserver observer_;
-  const std::shared_ptr<const fs::manifest::Tree> tree_;
   cache::BlockCache cache_;
   fetch::HostTable hosts_{fetch_limits().connections_per_host};
   FakeTransport transport_;

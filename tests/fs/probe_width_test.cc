@@ -31,13 +31,13 @@ Waste waste(ProbeWidth& width, int files, int read, int of) {
 
 TEST(ProbeWidth, WhoLooksOnlyCostsFourFlightsForGood) {
   ProbeWidth width;
-  EXPECT_EQ(waste(width, 10'000, 0, 1).bytes, 4 * ProbeWidth::kOneFlight);
+  EXPECT_EQ(waste(width, 10'000, 0, 1).bytes, 4 * ProbeWidth::kNarrow);
   EXPECT_EQ(width.next(), 1u);
 }
 
 TEST(ProbeWidth, AFileThatIsReadWidensTheNext) {
   ProbeWidth width;
-  EXPECT_EQ(width.next(), ProbeWidth::kOneFlight);
+  EXPECT_EQ(width.next(), ProbeWidth::kNarrow);
   width.was_read();
   for (int i = 0; i < 100; ++i) {
     EXPECT_EQ(width.next(), ProbeWidth::kWidest);
@@ -68,7 +68,7 @@ TEST(ProbeWidth, ReadingBringsItBackHoweverMuchWasLookedAt) {
   waste(width, 1000, 0, 1);
   EXPECT_EQ(width.next(), 1u);
   width.was_read();
-  EXPECT_EQ(width.next(), ProbeWidth::kOneFlight);
+  EXPECT_EQ(width.next(), ProbeWidth::kNarrow);
 }
 
 }  // namespace

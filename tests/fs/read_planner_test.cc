@@ -591,6 +591,17 @@ TEST_F(ReadPlannerTest, CappedConnectionsAreUsedSideBySideAsLongAsTheyBringMore)
   }
 }
 
+// Who asks the time and then waits for the planner's lock comes with an older one.
+TEST_F(ReadPlannerTest, AReadThatWasHeldUpIsNotTakenForAnIdleReader) {
+  read_through(0, 64 * kMiB, kMiB);
+  const std::uint64_t ahead = fetched_.total() - read_.total();
+  ASSERT_GT(ahead, 4 * kMiB);
+  now_ -= 5s;
+  found_ = Found::ready;  // gives the window no reason to grow
+  read_through(64 * kMiB, 96 * kMiB, 128 * kKiB);
+  EXPECT_GE(fetched_.total() - read_.total(), ahead / 4 * 3);
+}
+
 TEST_F(ReadPlannerTest, ADistantHostIsAskedInQuartersOfTheWindow) {
   pace_ = kFar;
   read_through(0, 64 * kMiB, kMiB);

@@ -97,7 +97,7 @@ class BusyFetching final : public fetch::Fetching {
 };
 
 // An answer one thread waits for and another may take away.
-class WaitedAnswer final : public fs::Answer {
+class WaitedAnswer final : public fs::ReadAnswer {
  public:
   bool open() const noexcept override { return !closed_; }
   void work(std::weak_ptr<fs::Operation> behind) noexcept override { behind_ = behind; }
@@ -106,8 +106,6 @@ class WaitedAnswer final : public fs::Answer {
     bytes = bytes_of(view);
     done();
   }
-  void entry(const fs::Node&) noexcept override {}
-  void opened(std::shared_ptr<fs::OpenFile>) noexcept override {}
   void fail(std::error_code) noexcept override {
     if (!closed_.exchange(true)) done();
   }

@@ -71,6 +71,10 @@ class Layering(unittest.TestCase):
     def test_sources_are_not_included(self):
         self.finds("cache/x.cc", '#include "cache/a.cc"\n', "cache/x.cc:1", "not a header")
 
+    def test_a_source_includes_its_own_header_first(self):
+        self.finds("cache/a.cc", '\n#include <vector>\n#include "cache/a.h"\n', "cache/a.cc:2", "not first")
+        self.finds("cache/a.cc", "int a;\n", "cache/a.cc:1", "not first")
+
     def test_headers_of_one_folder_do_not_go_in_circles(self):
         found = check({**SOUND, "cache/CMakeLists.txt": "a.h x.h y.h z.h",
                        "cache/x.h": '#include "cache/y.h"\n', "cache/y.h": '#include "cache/z.h"\n',

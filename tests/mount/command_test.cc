@@ -11,7 +11,9 @@
 #include <csignal>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <utility>
 
+#include "fs/control.h"
 #include "tests/mount/fixture.h"
 #include "tests/support/hostile_origin.h"
 
@@ -84,6 +86,43 @@ TEST_F(Mounting, TheDaemonLetsGoOfWhatItWasStartedWith) {
   for (const char* stream : {"0", "1", "2"}) {
     EXPECT_EQ(std::filesystem::read_symlink(proc + "/fd/" + stream), "/dev/null");
   }
+}
+
+TEST_F(Mounting, TheDaemonAndItsStewardLeaveTheSessionTheyWereStartedIn) {
+  ASSERT_TRUE(mount().ok());
+  const pid_t daemon = daemon_pid();
+  ASSERT_GT(daemon, 0);
+  EXPECT_EQ(::getsid(daemon), daemon);
+  const Outcome steward = run({"pgrep", "-P", std::to_string(daemon), "skimfs-steward"});
+  ASSERT_TRUE(steward.ok()) << steward.all();
+  const pid_t pid = std::stoi(steward.out);
+  EXPECT_EQ(::getsid(pid), pid);
+}
+
+// As some supervisors and editors start programs: the next files opened got the numbers 0 to 2.
+TEST_F(Mounting, WithoutStandardStreamsItStartsAndUnmountsAsEver) {
+  for (const char* closed : {"0<&-", "1>&-", "2>&-", "0<&- 1>&-", "0<&- 1>&- 2>&-"}) {
+    const Outcome start = run(
+        {"timeout", "20", "bash", "-c", skimfs() + " " + manifest_ + " " + dir_ + " " + closed});
+    ASSERT_EQ(start.ending, 0) << closed << ": " << start.all();
+    EXPECT_TRUE(origin_.body("/f").matches(0, 100000, contents(dir_ + "/f"))) << closed;
+    const pid_t pid = daemon_pid();
+    ASSERT_GT(pid, 0) << closed;
+    ::kill(pid, SIGTERM);
+    EXPECT_EQ(wait_for(pid, 2s), 0) << closed;
+    EXPECT_EQ(mount_row(dir_), "") << closed;
+    run({"umount", "-l", dir_});
+  }
+}
+
+// Exit codes of fusermount3 would be lost.
+TEST_F(Mounting, IgnoredSignalsOfChildrenAreNotInherited) {
+  ASSERT_TRUE(
+      run({"env", "--ignore-signal=CHLD", skimfs(), manifest_, dir_, "-o", "sandbox=off"}).ok());
+  const std::string status = contents("/proc/" + std::to_string(daemon_pid()) + "/status");
+  const std::string field = "SigIgn:";
+  const auto ignored = std::stoull(status.substr(status.find(field) + field.size()), nullptr, 16);
+  EXPECT_EQ(ignored & 1ull << (SIGCHLD - 1), 0u);
 }
 
 // Seen with scripts that mount under flock(1): their next run waited until the mount was gone.
@@ -162,6 +201,41 @@ TEST_F(Mounting, Sigusr1PrintsASummaryToTheLog) {
   mounted.text("f");
   mounted.daemon().signal(SIGUSR1);
   EXPECT_TRUE(mounted.await_log("ev=status", 5s)) << mounted.log();
+}
+
+TEST_F(Mounting, EachSignalIsAnswered) {
+  Mount mounted(Manifest(origin_.base()).file("/f", 100000), "log=error");
+  mounted.rewrite("#skimfs 1\nbad\n");
+  for (const auto& [signal, word] :
+       {std::pair{SIGUSR1, "ev=status"}, {SIGHUP, "ev=manifest_error"}}) {
+    for (unsigned sent = 1; sent <= 2; ++sent) {
+      mounted.daemon().signal(signal);
+      EXPECT_TRUE(mounted.await_log_lines(word, sent, 5s)) << mounted.log();
+    }
+  }
+}
+
+// As the end of its user's last session removes /run/user/UID.
+TEST_F(Mounting, AMountWhoseSocketIsGoneIsNotCalledNone) {
+  ASSERT_TRUE(mount().ok());
+  const pid_t pid = daemon_pid();
+  ASSERT_GT(pid, 0);
+  ::kill(pid, SIGSTOP);
+  const std::string directory = fs::control::socket_directories(0).front();
+  EXPECT_EQ(::unlink((directory + "/" + fs::control::socket_name(dir_)).c_str()), 0);
+  const Outcome refused = run({skimfs(), "status", dir_});
+  ::kill(pid, SIGCONT);
+  EXPECT_EQ(refused.ending, 3);
+  EXPECT_NE(
+      refused.err.find("a skimfs is mounted there, but its socket cannot be reached: No such"),
+      std::string::npos)
+      << refused.all();
+  Outcome found = refused;
+  for (int tries = 0; tries < 100 && !found.ok(); ++tries) {
+    ::usleep(50'000);
+    found = run({skimfs(), "status", dir_});
+  }
+  EXPECT_TRUE(found.ok()) << "made again: " << found.all();
 }
 
 TEST_F(Mounting, MemoryAboveTheWarningIsLoggedOnce) {

@@ -2,11 +2,14 @@
 //
 // Servers that say nothing: who waits can leave, and nobody else waits.
 #include <fcntl.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
+#include <cstring>
 #include <deque>
 #include <thread>
 
@@ -243,6 +246,43 @@ TEST_F(Hang, ReadersOfASilentServerTakeNoMemoryFromOthers) {
   EXPECT_TRUE(well_.body("/well").matches(0, 1u << 20, mount.text("well")));
   EXPECT_LT(Clock::now() - begin, 5s);
   for (auto& reader : readers_) reader.signal(SIGKILL);
+}
+
+// A file system that answers nothing, over what is in the folder, until the object goes.
+class DeadCover {
+ public:
+  explicit DeadCover(const std::string& folder)
+      : folder_(folder), device_(::open("/dev/fuse", O_RDWR | O_CLOEXEC)) {
+    const std::string data =
+        "fd=" + std::to_string(device_) + ",rootmode=40000,user_id=0,group_id=0";
+    EXPECT_EQ(::mount("hung", folder.c_str(), "fuse", 0, data.c_str()), 0) << std::strerror(errno);
+  }
+  DeadCover(const DeadCover&) = delete;
+  DeadCover& operator=(const DeadCover&) = delete;
+  ~DeadCover() {
+    ::close(device_);  // whoever waits gets ENOTCONN
+    EXPECT_EQ(::umount2(folder_.c_str(), MNT_DETACH), 0) << std::strerror(errno);
+  }
+
+ private:
+  const std::string folder_;
+  const int device_;
+};
+
+// S-WAIT-4
+TEST_F(Hang, SigtermIsHeardWhileTheDiskWithTheSecretsHangs) {
+  const std::string conf = scratch_.write(
+      "secrets/auth.conf", "[p]\nmatch = " + well_.base() + "/\nheader = X-Word: one\n");
+  ASSERT_EQ(::chmod(conf.c_str(), 0600), 0);
+  Mount mount(manifest_, "auth_file=" + conf);
+  {
+    const DeadCover cover(scratch_ / "secrets");
+    std::this_thread::sleep_for(2500ms);  // it is looked at once a second
+    EXPECT_TRUE(well_.body("/well").matches(0, 1u << 20, mount.text("well")));
+    mount.daemon().signal(SIGTERM);
+    EXPECT_TRUE(await_mounted(mount.dir(), false, 2s)) << mount.log();
+  }
+  EXPECT_EQ(mount.daemon().wait(5s), 0) << mount.log();
 }
 
 TEST_F(Hang, AServerThatRecoversAnswersThoseWhoWaited) {

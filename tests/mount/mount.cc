@@ -179,6 +179,17 @@ bool Mount::await_log(std::string_view part, std::chrono::milliseconds at_most) 
   return until([&] { return log().find(part) != std::string::npos; }, at_most);
 }
 
+bool Mount::await_log_lines(std::string_view part, unsigned n,
+                            std::chrono::milliseconds at_most) const {
+  const auto lines = [&] {
+    std::istringstream all(log());
+    unsigned found = 0;
+    for (std::string line; std::getline(all, line);) found += line.find(part) != line.npos;
+    return found;
+  };
+  return until([&] { return lines() >= n; }, at_most);
+}
+
 std::string Mount::status() const {
   const Outcome outcome = run({skimfs(), "status", dir_, "--json"});
   EXPECT_TRUE(outcome.ok()) << outcome.all();

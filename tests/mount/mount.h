@@ -61,6 +61,7 @@ class Mount {
   Process& daemon() noexcept { return *daemon_; }
   std::string log() const { return contents(log_path_); }
   bool await_log(std::string_view part, std::chrono::milliseconds at_most) const;
+  bool await_log_lines(std::string_view part, unsigned n, std::chrono::milliseconds at_most) const;
   // `skimfs status --json`.
   std::string status() const;
   // Requests the kernel waits for; awaits that they are at least `n`.

@@ -229,7 +229,49 @@ TEST_F(Requests, LookingAtFilesOfUnstatedSizeBringsFourBeginnings) {
   const Mount mount(manifest);
   EXPECT_EQ(shell("find " + mount.dir() + " -type f -size 1M | wc -l").out, "200\n");
   EXPECT_EQ(origin.count(), kFiles);
-  EXPECT_EQ(bytes_sent(origin), 4 * 12288 + (kFiles - 4));
+  EXPECT_EQ(bytes_sent(origin), 4 * 16384 + (kFiles - 4));
+}
+
+// S-NAME-4
+TEST_F(Requests, OneFileOfUnstatedSizeLookedAtIsOneRequestAndNamesAreNone) {
+  HostileOrigin origin;
+  Manifest manifest(origin.base());
+  for (unsigned i = 0; i < 100; ++i) {
+    const std::string name = "/f" + std::to_string(i);
+    origin.add(name, 1000);
+    manifest.file(name, {});
+  }
+  const Mount mount(manifest);
+  EXPECT_EQ(shell("ls " + mount.dir() + " | wc -l; find " + mount.dir() + " -type f | wc -l").out,
+            "100\n100\n");
+  EXPECT_EQ(origin.count(), 0u);
+  EXPECT_TRUE(shell("ls -l " + (mount / "f50") + "; stat " + (mount / "f50")).ok());
+  EXPECT_EQ(origin.count(), 1u);
+}
+
+// S-NAME-4
+TEST_F(Requests, SizesAreAskedForAheadOfWhoLooksAtOneFileAfterTheOther) {
+  constexpr unsigned kFiles = 60, kAnswered = 10, kHeld = 8;
+  HostileOrigin origin;
+  Manifest manifest(origin.base());
+  for (unsigned i = 0; i < kFiles; ++i) {
+    const std::string name = "/f" + std::to_string(i);
+    origin.add(name, 1000, {.hold = i >= kAnswered && i < kAnswered + kHeld});
+    manifest.file(name, {});
+  }
+  const Mount mount(manifest);
+  std::string listed;
+  std::thread ls([&] { listed = shell("ls -l " + mount.dir() + " | grep -c ' 1000 '").out; });
+  const auto all_asked_for = [&origin] {
+    for (unsigned i = 0; i < kHeld; ++i)
+      if (origin.count("/f" + std::to_string(kAnswered + i)) == 0) return false;
+    return true;
+  };
+  EXPECT_TRUE(origin.await(all_asked_for)) << origin.count() << " were asked for";
+  origin.release();
+  ls.join();
+  EXPECT_EQ(listed, "60\n");
+  EXPECT_EQ(origin.count(), kFiles);
 }
 
 TEST_F(Requests, ARedirectedFileIsReadFromWhereItIs) {

@@ -181,6 +181,75 @@ TEST_F(Rights, OfAUserThatCannotBeHadMountNothing) {
   refused({}, "setuid=nobody,cacert=" + secret, "the user of setuid= cannot read it");
 }
 
+// What can never be read again is said when it is mounted, in the folder of another user's here.
+class PrivateFolder : public Rights {
+ protected:
+  PrivateFolder() {
+    std::filesystem::create_directory(scratch_ / "mnt");
+    manifest_ = scratch_.write("m.skimfs", manifest().text());
+    secret("auth.conf", "[p]\nmatch = " + origin_.base() + "/\nheader = X-Word: one\n");
+    secret("ca.pem", "");
+    secret("m.skimfs", manifest().text());
+    EXPECT_EQ(::chmod((scratch_ / "private").c_str(), 0700), 0);
+    EXPECT_EQ(::chown((scratch_ / "private").c_str(), 65534, 65534), 0);
+  }
+  void secret(const std::string& name, const std::string& text) {
+    EXPECT_EQ(::chmod(scratch_.write("private/" + name, text).c_str(), 0600), 0);
+  }
+  Outcome mount(const std::string& source, const std::string& options) {
+    const Outcome outcome = run({skimfs(), source, scratch_ / "mnt", "-o", options});
+    if (outcome.ok()) {
+      EXPECT_TRUE(run({skimfs(), "umount", scratch_ / "mnt"}).ok());
+    }
+    EXPECT_EQ(mount_row(scratch_ / "mnt"), "");
+    return outcome;
+  }
+
+  Scratch scratch_;
+  std::string manifest_;
+};
+
+// S-SEC-3
+TEST_F(PrivateFolder, SecretsThatCouldNotBeReadAgainRefuseTheMount) {
+  for (const std::string& option : {"auth_file=" + (scratch_ / "private/auth.conf"),
+                                    "cacert=" + (scratch_ / "private/ca.pem")}) {
+    const Outcome refused = mount(manifest_, option);
+    EXPECT_EQ(refused.ending, 1) << refused.all();
+    EXPECT_NE(refused.err.find("root cannot read it again"), std::string::npos) << refused.err;
+    EXPECT_NE(refused.err.find("sandbox=off"), std::string::npos) << refused.err;
+    EXPECT_EQ(std::count(refused.err.begin(), refused.err.end(), '\n'), 1) << refused.err;
+    const Outcome mounted = mount(manifest_, option + ",sandbox=off");
+    EXPECT_TRUE(mounted.ok()) << mounted.all();
+    EXPECT_EQ(mounted.err, "");
+  }
+}
+
+// The mount hides it: nobody may look for it there before the mount answers.
+TEST_F(PrivateFolder, AManifestInTheDirectoryThatIsMountedOver) {
+  const std::string source = scratch_.write("mnt/m.skimfs", manifest().text());
+  const Outcome mounted = mount(source, "start_timeout=20s");
+  EXPECT_TRUE(mounted.ok()) << mounted.all();
+  EXPECT_EQ(mounted.err, "");
+}
+
+// S-SEC-3: also where only the file itself forbids it, not its folder.
+TEST_F(PrivateFolder, SecretsThatAnotherUserCannotReadAgainAreWarnedOf) {
+  const std::string auth =
+      scratch_.write("auth.conf", "[p]\nmatch = " + origin_.base() + "/\nheader = X-Word: one\n");
+  ASSERT_EQ(::chmod(auth.c_str(), 0600), 0);
+  const Outcome mounted = mount(manifest_, "setuid=nobody,auth_file=" + auth);
+  EXPECT_TRUE(mounted.ok()) << mounted.all();
+  EXPECT_NE(mounted.err.find("act=keep-old-credentials"), std::string::npos) << mounted.err;
+}
+
+TEST_F(PrivateFolder, AManifestThatCouldNotBeReadAgainIsWarnedOf) {
+  const Outcome warned = mount(scratch_ / "private/m.skimfs", "timeout=5");
+  EXPECT_TRUE(warned.ok()) << warned.all();
+  EXPECT_NE(warned.err.find("ev=no_reload"), std::string::npos) << warned.err;
+  EXPECT_EQ(mount(scratch_ / "private/m.skimfs", "sandbox=off").err, "");
+  EXPECT_EQ(mount(manifest_, "timeout=5").err, "");
+}
+
 // Root without its capabilities cannot enter another's private folder either.
 TEST_F(Rights, TheTimeOfAManifestIsThatOfItsFileWhereverItIs) {
   Scratch scratch;

@@ -379,6 +379,18 @@ TEST_F(Tls, AProxyThatIsAwayIsAServerThatIsAway) {
   EXPECT_EQ(origin.connections().total, 0u) << "nobody went around it";
 }
 
+// Of a record of TLS some may stay behind where a block ends, and the socket shows nothing of it.
+TEST_F(Tls, APlainServerIsReadThroughAProxyThatSpeaksTls) {
+  constexpr std::uint64_t kLarge = 3'000'000;
+  served_.write("large", Body("/large", 0).text(0, kLarge));
+  const Nginx proxy(served_.path(), certificates_.of_server("server"));
+  const Mount mount(Manifest("http://files.example").file("/large", kLarge),
+                    "cacert=" + certificates_.file("ca.pem") + ",proxy=" + proxy.base());
+  EXPECT_TRUE(Body("/large", 0).matches(0, kLarge, mount.text("large")));
+  EXPECT_TRUE(await_fetch(mount, "bytes_received", kLarge));
+  EXPECT_EQ(of_fetch(mount, "errors"), 0u);
+}
+
 // S-TLS-2
 TEST_F(Tls, AProxyPassesTlsThrough) {
   const Nginx server(served_.path(), certificates_.of_server("server"));

@@ -78,7 +78,9 @@ TEST_F(Warming, ReadersAllOverTheTreeOfManyHostsMakeOneFurtherRequestForEach) {
   const Mount mount(manifest(3));
   for (int i = 0; i < kDirectories; ++i)
     ASSERT_TRUE(read(mount, hosts_[0], i * 7 % kDirectories, 0));
-  EXPECT_TRUE(hosts_[2].await([&] { return hosts_[2].count() >= 1; }));
+  for (const int i : {1, 2}) {
+    EXPECT_TRUE(hosts_[i].await([&] { return hosts_[i].count() >= 1; }));
+  }
   EXPECT_EQ(hosts_[0].count(), unsigned{kDirectories});
   EXPECT_EQ(hosts_[1].count(), 1u);
   EXPECT_EQ(hosts_[2].count(), 1u);

@@ -11,10 +11,14 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
+#include <deque>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "fs/shell/control_socket.h"
 
@@ -44,17 +48,40 @@ shell::ControlSocket::Answer echo() {
 class Listening : public shell::ControlSocket {
  public:
   Listening(const std::string& path, Answer answer) : ControlSocket(path) {
-    start(std::move(answer));
+    start(std::move(answer), [] { return true; });
   }
+};
+
+sockaddr_un address_of(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::strncpy(address.sun_path, path.c_str(), sizeof address.sun_path - 1);
+  return address;
+}
+
+// Does not wait for room in the queue.
+class HastyClient {
+ public:
+  explicit HastyClient(const std::string& path)
+      : fd_(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0)) {
+    const sockaddr_un address = address_of(path);
+    connected_ = connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+  }
+  HastyClient(const HastyClient&) = delete;
+  HastyClient& operator=(const HastyClient&) = delete;
+  ~HastyClient() { close(fd_); }
+  bool connected() const noexcept { return connected_; }
+
+ private:
+  const int fd_;
+  bool connected_ = false;
 };
 
 // A client that need not follow the protocol.
 class RawClient {
  public:
   explicit RawClient(const std::string& path) : fd_(socket(AF_UNIX, SOCK_STREAM, 0)) {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    std::strncpy(address.sun_path, path.c_str(), sizeof address.sun_path - 1);
+    sockaddr_un address = address_of(path);
     EXPECT_EQ(connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
   }
   ~RawClient() { close(fd_); }
@@ -186,6 +213,89 @@ TEST(Control, AMountThatHangsIsNotWaitedForLong) {
               ThrowsMessage<control::NotServed>(HasSubstr("does not answer")));
 }
 
+// Seen as "no skimfs is mounted there" about a stopped daemon, once nine had asked it and gone.
+TEST(Control, AMountThatIsStoppedDoesNotAnswerHoweverManyHaveAsked) {
+  const TemporaryDirectory place;
+  const std::string mount = place / "m";
+  const std::string directory = control::socket_directories(geteuid()).front();
+  const shell::ControlSocket stopped(directory + "/" + control::socket_name(mount));
+  std::deque<HastyClient> queue;
+  do queue.emplace_back(stopped.path());
+  while (queue.back().connected() && queue.size() < 5000);
+  ASSERT_FALSE(queue.back().connected()) << "the queue is full";
+  EXPECT_THAT([&] { control::ask(mount, "status", std::chrono::milliseconds(50)); },
+              ThrowsMessage<control::NotServed>(HasSubstr("does not answer")));
+}
+
+TEST(Control, WhoFindsTheQueueFullIsAnsweredWhenThereIsRoom) {
+  const TemporaryDirectory place;
+  const std::string mount = place / "m";
+  const std::string directory = control::socket_directories(geteuid()).front();
+  shell::ControlSocket late(directory + "/" + control::socket_name(mount));
+  std::deque<HastyClient> queue;
+  do queue.emplace_back(late.path());
+  while (queue.back().connected() && queue.size() < 5000);
+  queue.clear();  // they stay in it
+  const std::jthread starts([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    late.start(echo(), [] { return true; });
+  });
+  EXPECT_EQ(control::ask(mount, "status", std::chrono::seconds(20)), "you said status");
+}
+
+TEST(Control, FindsAMountAgainWhoseSocketWasRemoved) {
+  const TemporaryDirectory place;
+  const Listening socket(place / "d/m.sock", echo());
+  std::filesystem::remove_all(place / "d");
+  for (int tries = 0; tries < 2000 && !std::filesystem::exists(socket.path()); ++tries)
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  EXPECT_EQ(request(socket.path(), "status\n"), "ok\nyou said status");
+}
+
+// Of a mount whose directory leads to another one, or to none, nobody finds a socket.
+TEST(Control, WhatIsNoLongerMountedMakesNoSocketAnew) {
+  const TemporaryDirectory place;
+  std::atomic<int> asked = 0;
+  shell::ControlSocket socket(place / "d/m.sock");
+  socket.start(echo(), [&asked] { return ++asked == 0; });
+  std::filesystem::remove_all(place / "d");
+  for (int tries = 0; tries < 2000 && asked < 2; ++tries)
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  EXPECT_GE(asked, 2);
+  EXPECT_FALSE(std::filesystem::exists(socket.path()));
+}
+
+// Anybody may make /tmp/skimfs-UID before that user's first mount.
+TEST(Control, AnotherUsersSocketIsNotAsked) {
+  if (geteuid() != 0) GTEST_SKIP() << "not root";
+  const TemporaryDirectory place;
+  const std::string mount = place / "m";
+  const std::string directory = control::socket_directories(0).front();
+  { const shell::ControlSocket makes_directory(directory + "/" + control::socket_name(mount)); }
+  const std::string path = directory + "/" + control::socket_name(mount);
+  const int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const sockaddr_un address = address_of(path);
+  ASSERT_EQ(bind(listener, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  ASSERT_EQ(seteuid(65534), 0);  // as whom it listens is what others see
+  EXPECT_EQ(listen(listener, 8), 0);
+  ASSERT_EQ(seteuid(0), 0);
+  EXPECT_THAT([&] { control::ask(mount, "status", std::chrono::milliseconds(50)); },
+              ThrowsMessage<control::NotServed>(HasSubstr("another user's socket")));
+  EXPECT_EQ(control::serving_process(mount), std::nullopt);
+  close(listener);
+  unlink(path.c_str());
+}
+
+TEST(Control, WhatAMountSaysCannotCommandATerminal) {
+  const TemporaryDirectory place;
+  const std::string mount = place / "m";
+  const std::string directory = control::socket_directories(geteuid()).front();
+  const Listening socket(directory + "/" + control::socket_name(mount), [](auto) {
+    return control::Reply{true, "a\x1b[2J\n\tb\r\x7f\xc2\x9b\xc3\xa4"};
+  });
+  EXPECT_EQ(control::ask(mount, "status"), "a\\u001b[2J\n\tb\\u000d\\u007f\\u009b\xc3\xa4");
+}
+
 TEST(Control, NamesAreAbsoluteAndPlain) {
   EXPECT_EQ(control::mount_name("/data//set/../set/"), "/data/set");
   EXPECT_EQ(control::mount_name("m"), std::filesystem::current_path().string() + "/m");
@@ -197,6 +307,22 @@ TEST(Control, ALinkIsTheDirectoryItLeadsTo) {
   std::filesystem::create_directory(place / "real");
   std::filesystem::create_directory_symlink(place / "real", place / "link");
   EXPECT_EQ(control::mount_name(place / "link"), control::mount_name(place / "real"));
+}
+
+// The kernel goes up from where a link leads to.
+TEST(Control, TheParentOfALinkIsThatOfItsTarget) {
+  const TemporaryDirectory place;
+  std::filesystem::create_directories(place / "real/a");
+  std::filesystem::create_directory(place / "real/x");
+  std::filesystem::create_directory_symlink("real/a", place / "link");
+  EXPECT_EQ(control::mount_name(place / "link/../x"), control::mount_name(place / "real/x"));
+  EXPECT_EQ(control::mount_name(place / "link/../none/"),
+            control::mount_name(place / "real") + "/none");
+}
+
+TEST(Control, WhatIsNotThereIsTakenByItsWords) {
+  EXPECT_EQ(control::mount_name("/none/a/./b//../c/"), "/none/a/c");
+  EXPECT_EQ(control::mount_name("/../none"), "/none");
 }
 
 TEST(Control, DifferentMountsHaveDifferentSockets) {

@@ -11,6 +11,7 @@
 #include <array>
 #include <csignal>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <string>
 #include <thread>
@@ -99,6 +100,25 @@ TEST(Daemonise, AStartThatHangsIsEnded) {
   EXPECT_EQ(report.read(), "");  // the stream ends: the process with its other end is gone
 }
 
+TEST(Daemonise, AStartThatASignalStopsIsInterrupted) {
+  const Outcome outcome = run_in_background(10s, [](const auto&) -> Outcome {
+    kill(getpid(), SIGTERM);
+    return {};
+  });
+  EXPECT_EQ(outcome.code, 8);
+  EXPECT_EQ(outcome.text, "skimfs: not mounted: interrupted");
+}
+
+// Ten times 2^32 ms and 40.
+TEST(Daemonise, AYearToStartIsNoShortTime) {
+  const Outcome outcome = run_in_background(42949673s, [](const auto& ready) -> Outcome {
+    std::this_thread::sleep_for(200ms);
+    ready();
+    return {};
+  });
+  EXPECT_EQ(outcome.text, "");
+}
+
 // Runs `start` in a process of its own, so that it can be sent signals.
 template <class Start>
 pid_t in_a_caller(Start start) {
@@ -144,6 +164,35 @@ TEST(Daemonise, ASignalToTheCallerEndsTheStart) {
   }
 }
 
+// Ctrl-C, or timeout(1).  Whatever it is, the body hears the one signal that has it clean up.
+TEST(Daemonise, ASignalToTheCallersGroupEndsTheStart) {
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) {
+    Report report;
+    std::array<int, 2> running{};
+    ASSERT_EQ(pipe(running.data()), 0);
+    const pid_t caller = in_a_caller([&] {
+      setpgid(0, 0);
+      return run_in_background(30s, [&](const auto&) -> Outcome {
+        sigset_t term;
+        sigemptyset(&term);
+        sigaddset(&term, SIGTERM);
+        sigprocmask(SIG_BLOCK, &term, nullptr);
+        EXPECT_EQ(::write(running[1], "x", 1), 1);
+        int heard = 0;
+        sigwait(&term, &heard);
+        report.write("cleaned up");
+        return {};
+      });
+    });
+    await_byte(running[0]);
+    kill(-caller, signal);
+    EXPECT_EQ(end_of(caller), 8);
+    EXPECT_EQ(report.read(), "cleaned up") << strsignal(signal);
+    close(running[0]);
+    close(running[1]);
+  }
+}
+
 TEST(Daemonise, ASignalThatTheCallerIgnoresStaysIgnored) {
   const pid_t caller = in_a_caller([] {
     std::signal(SIGINT, SIG_IGN);
@@ -155,32 +204,81 @@ TEST(Daemonise, ASignalThatTheCallerIgnoresStaysIgnored) {
   EXPECT_EQ(end_of(caller), 32);
 }
 
-TEST(Daemonise, ADaemonWhoseCallerIsGoneIsToldToStop) {
+// Signals that wait are read by a mount later.
+TEST(Daemonise, WhatATerminalSentDuringTheStartIsNotForTheDaemon) {
+  Report report;
+  run_in_background(10s, [&](const auto& ready) -> Outcome {
+    sigset_t sent;
+    sigemptyset(&sent);
+    sigaddset(&sent, SIGINT);
+    sigprocmask(SIG_BLOCK, &sent, nullptr);
+    kill(getpid(), SIGINT);
+    ready();
+    sigpending(&sent);
+    report.write(sigismember(&sent, SIGINT) == 1 ? "waits" : "gone");
+    return {};
+  });
+  EXPECT_EQ(report.read(), "gone");
+}
+
+TEST(Daemonise, TheDaemonHearsSignalsAsItsCallerDid) {
+  Report report;
+  run_in_background(10s, [&](const auto& ready) -> Outcome {
+    ready();
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) {
+      struct sigaction now {};
+      sigaction(signal, nullptr, &now);
+      report.write(now.sa_handler == SIG_DFL ? "default " : "other ");
+    }
+    return {};
+  });
+  EXPECT_EQ(report.read(), "default default default default ");
+}
+
+// To unmount below an automount it must still be of the group that autofs lets by.
+TEST(Daemonise, ADaemonWhoseCallerIsGoneIsToldToStopAndStaysInItsGroup) {
   Report report;
   std::array<int, 2> running{};
+  std::array<int, 2> gone{};
   ASSERT_EQ(pipe(running.data()), 0);
+  ASSERT_EQ(pipe(gone.data()), 0);
+  const pid_t group = getpgrp();
   const pid_t caller = in_a_caller([&] {
     return run_in_background(30s, [&](const auto& ready) -> Outcome {
       sigset_t term;
       sigemptyset(&term);
       sigaddset(&term, SIGTERM);
       sigprocmask(SIG_BLOCK, &term, nullptr);
-      const pid_t parent = getppid();
       EXPECT_EQ(::write(running[1], "x", 1), 1);
-      while (getppid() == parent) std::this_thread::yield();
+      await_byte(gone[0]);
       ready();
       sigset_t pending;
       sigpending(&pending);
       report.write(sigismember(&pending, SIGTERM) == 1 ? "told" : "not told");
+      report.write(getpgrp() == group ? ", in the group" : ", alone");
       return {};
     });
   });
   await_byte(running[0]);
   kill(caller, SIGKILL);
+  // Reaped, it has let go of its pipe; our new parent would tell of the death of its first thread.
   EXPECT_EQ(end_of(caller), -SIGKILL);
-  EXPECT_EQ(report.read(), "told");
-  close(running[0]);
-  close(running[1]);
+  EXPECT_EQ(::write(gone[1], "x", 1), 1);
+  EXPECT_EQ(report.read(), "told, in the group");
+  for (const int end : {running[0], running[1], gone[0], gone[1]}) close(end);
+}
+
+// autofs lets the automounter's process group alone look at what waits to be mounted.
+TEST(Daemonise, TheBodyStaysInItsCallersProcessGroupUntilItIsReady) {
+  Report report;
+  const pid_t group = getpgrp();
+  run_in_background(10s, [&](const auto& ready) -> Outcome {
+    report.write(getpgrp() == group ? "the caller's" : "another");
+    ready();
+    report.write(getpgrp() == getpid() ? ", then its own" : ", then another");
+    return {};
+  });
+  EXPECT_EQ(report.read(), "the caller's, then its own");
 }
 
 TEST(Daemonise, TheDaemonLetsGoOfTheCallersDirectoryTerminalAndSession) {

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <utility>
@@ -63,7 +64,10 @@ class FakeRequest {
 };
 
 struct FakeReplies final : fs::shell::Replies {
+  std::function<void()> before_disarming;
+
   void on_interrupt(fuse_req_t request, fuse_interrupt_func_t call, void* data) noexcept override {
+    if (call == nullptr && before_disarming) before_disarming();
     FakeRequest::of(request).on_interrupt(call, data);
   }
   void read(fuse_req_t request, const fs::ReadView&) noexcept override {

@@ -33,6 +33,19 @@ TEST(Look, AFileIsWhatTheTreeSaysOfIt) {
   EXPECT_EQ(stat.st_mtim.tv_nsec, 5);
 }
 
+// readdir(3) asks for so much at once.
+TEST(Look, ADirectorysBlockSizeIsWhatItsListTakesWithinLimits) {
+  Attributes directory;
+  directory.kind = manifest::Kind::directory;
+  EXPECT_EQ(to_stat(directory, {}).st_blksize, 4096);
+  directory.names = 186;
+  EXPECT_EQ(to_stat(directory, {}).st_blksize, 32 << 10);
+  directory.names = 1000;
+  EXPECT_EQ(to_stat(directory, {}).st_blksize, 256 << 10);
+  directory.names = 10'000'000;
+  EXPECT_EQ(to_stat(directory, {}).st_blksize, 256 << 10);
+}
+
 TEST(Look, MasksTakePermissionsAwayFromFilesAndDirectoriesAlone) {
   const Look look{1, 2, 0077, 0227};
   Attributes attributes = file_of(1);

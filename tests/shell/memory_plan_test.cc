@@ -11,26 +11,25 @@ namespace {
 constexpr std::uint64_t kMiB = 1u << 20;
 
 std::uint64_t sum(const MemoryPlan& plan) {
-  return plan.cache + std::uint64_t{plan.receive_buffer} * plan.connections;
+  return plan.cache + plan.connections * MemoryPlan::kConnection;
 }
 
-TEST(MemoryPlan, TheDefaultGivesEachConnectionALargeBuffer) {
+TEST(MemoryPlan, TheDefaultLeavesAlmostAllToTheCache) {
   const MemoryPlan plan = plan_memory(128 * kMiB, 64);
-  EXPECT_EQ(plan.receive_buffer, 256u * 1024);
-  EXPECT_EQ(plan.cache, 112 * kMiB);
+  EXPECT_EQ(plan.connections, 64u);
+  EXPECT_EQ(plan.cache, 124 * kMiB);
 }
 
-TEST(MemoryPlan, TheSmallestMemoryHalvesTheBuffersAndKeepsTheConnections) {
+TEST(MemoryPlan, TheSmallestMemoryPaysForTheDefaultsConnections) {
   const MemoryPlan plan = plan_memory(16 * kMiB, 64);
-  EXPECT_EQ(plan.receive_buffer, 64u * 1024);
   EXPECT_EQ(plan.connections, 64u);
   EXPECT_EQ(plan.cache, 12 * kMiB);
 }
 
 TEST(MemoryPlan, MoreConnectionsThanCanBePaidForAreFewer) {
   const MemoryPlan plan = plan_memory(16 * kMiB, 10'000);
-  EXPECT_EQ(plan.receive_buffer, 16u * 1024);
-  EXPECT_EQ(plan.connections, 256u);
+  EXPECT_EQ(plan.connections, 64u);
+  EXPECT_EQ(plan.cache, 12 * kMiB);
 }
 
 TEST(MemoryPlan, TheSumIsNeverAboveTheOptionAndTheCacheHasThreeQuarters) {

@@ -11,6 +11,7 @@
 #include <netinet/in.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -31,6 +32,8 @@
 #include "fs/log.h"
 #include "fs/mount_table.h"
 #include "fs/shell/daemonise.h"
+#include "fs/shell/kernel_mount.h"
+#include "fs/shell/steward.h"
 #include "tests/support/private_mounts.h"
 
 namespace skimfs::fs::shell {
@@ -302,6 +305,30 @@ TEST_F(MountTest, ADeadMountStaysWhereThatIsWanted) {
   options_.replace_stale = false;
   EXPECT_THAT(mount().text, HasSubstr("a dead mount is in the way"));
 }
+
+#ifndef __SANITIZE_ADDRESS__  // sanitizers need descriptors of their own for their checks
+// The last descriptor goes to the device, so that the list of mounts cannot be read afterwards.
+TEST_F(MountTest, AStartThatFailsJustAfterMountingLeavesNothingMounted) {
+  const pid_t pid = fork();
+  if (pid == 0) {
+    Steward steward(directory());
+    const int lowest = dup(STDIN_FILENO);
+    close(lowest);
+    rlimit files{};
+    getrlimit(RLIMIT_NOFILE, &files);
+    files.rlim_cur = static_cast<rlim_t>(lowest) + 1;  // one more
+    if (setrlimit(RLIMIT_NOFILE, &files) != 0) _exit(2);
+    try {
+      const KernelMount mount({directory(), options_.source, "", false, true}, steward);
+      _exit(1);
+    } catch (const std::system_error& error) {
+      _exit(error.code().value() == EMFILE ? 0 : 3);
+    }
+  }
+  EXPECT_EQ(wait_for(pid), 0);
+  EXPECT_FALSE(is_mounted(directory()));
+}
+#endif
 
 TEST_F(MountTest, AMountpointThatIsMissingOrNoDirectoryIsSaidSo) {
   options_.mountpoint = directory() + "/none";

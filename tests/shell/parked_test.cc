@@ -141,6 +141,28 @@ TEST_F(ParkedTest, WorkIsToldWhenItsTimeIsOverAndOnlyThen) {
   EXPECT_EQ(work->abandoned, 1);
 }
 
+// S-ERR-1
+TEST_F(ParkedTest, WorkThatEndsAsItsTimeIsOverIsStillTold) {
+  std::atomic<int> told{0};
+  struct Ending final : Operation {
+    explicit Ending(std::atomic<int>& told) : told_(told) {}
+    void overdue() noexcept override { ++told_; }
+    void abandon() noexcept override {}
+    std::atomic<int>& told_;
+  };
+  std::shared_ptr<Operation> work = std::make_shared<Ending>(told);
+  const auto parked = park();
+  parked->work(work);
+  replies.before_disarming = [&] {  // its own failure finds the request answered
+    parked->fail(make_error_code(fetch::Errc::server_failed));
+    work.reset();
+  };
+  clock.advance(60s);
+  keeper.tick();
+  EXPECT_EQ(request.error, ETIMEDOUT);
+  EXPECT_EQ(told, 1);
+}
+
 TEST_F(ParkedTest, AReaderThatLeavesIsNotOverdue) {
   const auto work = std::make_shared<CountingOperation>();
   const auto parked = park();

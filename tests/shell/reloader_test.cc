@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <chrono>
 #include <future>
 #include <stdexcept>
 
@@ -69,6 +71,26 @@ TEST(Reloader, WhoAsksDuringAReloadGetsAnotherOneAndAllTheSame) {
   EXPECT_EQ(await(reloader, other).text, "2");
   reloader.stop();
   EXPECT_EQ(calls, 2);
+}
+
+// Ten times at once, not a second apart.
+TEST(Reloader, UpkeepComesSoonForWhoAsksAndReloadsNothing) {
+  std::atomic<int> reloads = 0, upkeeps = 0;
+  Reloader reloader(
+      [&](const std::stop_token&) {
+        ++reloads;
+        return std::string();
+      },
+      [&](const std::stop_token&) { ++upkeeps; });
+  reloader.start();
+  const auto begin = std::chrono::steady_clock::now();
+  for (int i = 0; i < 10; ++i) {
+    const int before = upkeeps;
+    reloader.upkeep_soon();
+    while (upkeeps == before) std::this_thread::yield();
+  }
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(5));
+  EXPECT_EQ(reloads, 0);
 }
 
 TEST(Reloader, ATicketThatNobodyGotIsRefused) {

@@ -20,7 +20,7 @@ Status sample() {
   status.pid = 4182;
   status.uptime = std::chrono::seconds(61);
   status.memory = 128u << 20;
-  status.receive_buffers = 16u << 20;
+  status.memory_of_connections = 16u << 20;
   status.process = {70u << 20, 90u << 20};
   status.parked = 3;
   status.oldest_parked = std::chrono::milliseconds(1500);
@@ -33,7 +33,9 @@ Status sample() {
   status.fetch.mirror_switches = 6;
   status.fetch.hedges = 12;
   status.fetch.hedges_won = 11;
+  status.fetch.lanes = 2;
   status.fetch.connections_open = 4;
+  status.fetch.connections_limit = 64;
   status.fetch.network_changes = 6;
   status.fetch.hosts.push_back(
       {"cdn.example:443", 4, 1, 16, 9, 30, 5, 39, 2, 1, "open", 3, 7, 8, std::chrono::seconds(2)});
@@ -52,6 +54,8 @@ TEST(Status, JsonHasEveryNumberAProgramWouldWatch) {
   EXPECT_EQ(json["memory"]["resident_peak"], 90u << 20);
   EXPECT_EQ(json["cache"]["used"], 56u << 20);
   EXPECT_EQ(json["cache"]["hits"], 7);
+  EXPECT_EQ(json["fetch"]["lanes"], 2);
+  EXPECT_EQ(json["fetch"]["connections_limit"], 64);
   EXPECT_EQ(json["fetch"]["bytes_received"], 5'000'000);
   EXPECT_EQ(json["fetch"]["mirror_switches"], 6);
   EXPECT_EQ(json["fetch"]["hedges"], 12);
@@ -86,10 +90,12 @@ TEST(Status, JsonStaysValidWhenANameIsNotUtf8) {
 TEST(Status, TextNamesUnitsAndShares) {
   const std::string text = to_text(sample());
   EXPECT_THAT(text, HasSubstr("/etc/set.skimfs on /data/set (pid 4182, up 61 s)\n"));
-  EXPECT_THAT(text, HasSubstr("128.0 MiB = cache 112.0 MiB + receive buffers 16.0 MiB\n"));
+  EXPECT_THAT(text, HasSubstr("128.0 MiB = cache 112.0 MiB + connections 16.0 MiB\n"));
   EXPECT_THAT(text, HasSubstr("56.0 MiB used (50.0 %)"));
   EXPECT_THAT(text, HasSubstr("200 (75.0 % from memory)"));
   EXPECT_THAT(text, HasSubstr("3 requests, oldest 1500 ms, longest so far 2500 ms"));
+  EXPECT_THAT(text, HasSubstr("0 running, 0 queued; 2 lanes\n"));
+  EXPECT_THAT(text, HasSubstr("4 open (0 idle) of 64, peak 0;"));
   EXPECT_THAT(text, HasSubstr("cdn.example:443: 4 open (1 idle) of 16"));
   EXPECT_THAT(
       text, HasSubstr("breaker open, opened 3 times; 7 repetitions left; 8 pauses, 2000 ms to go"));

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <system_error>
@@ -42,6 +43,7 @@ class FakeAnswer final : public fs::Answer {
     if (close()) file = std::move(answer);
   }
   void fail(std::error_code why) noexcept override {
+    if (before_failing) before_failing();
     if (close()) error = why;
   }
 
@@ -67,6 +69,7 @@ class FakeAnswer final : public fs::Answer {
   std::shared_ptr<fs::OpenFile> file;
   std::error_code error;
   bool taken_away = false;
+  std::function<void()> before_failing;
 
  private:
   bool close() noexcept { return !closed_.exchange(true); }

@@ -44,6 +44,7 @@ class FakeFetching final : public fetch::Fetching {
 
   fetch::OrderId new_id() noexcept override { return ++last_id_; }
   void fetch(fetch::RangeOrder order) override {
+    if (none_ahead && order.priority != fetch::Priority::demand) throw std::bad_alloc();
     ranges_asked.push_back(order.range);
     orders.push_back({std::move(order)});
   }
@@ -139,6 +140,7 @@ class FakeFetching final : public fetch::Fetching {
   std::vector<fetch::ByteRange> ranges_asked;
   std::vector<fetch::OrderId> promoted;
   bool out_of_memory = false;  // for another probe
+  bool none_ahead = false;     // nor for what is not demanded
   unsigned server_version = 1;
   std::size_t server_source = 0;                                     // who answers
   std::unordered_map<std::string, std::vector<std::byte>> contents;  // by URL

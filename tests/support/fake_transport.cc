@@ -65,6 +65,13 @@ bool FakeTransport::connect(std::size_t i, bool reused, bool public_peer) {
   });
 }
 
+void FakeTransport::lose(std::size_t i) {
+  deliver(i, [](fetch::Exchange& exchange) {
+    exchange.lost();
+    return true;
+  });
+}
+
 bool FakeTransport::head(std::size_t i, int status, const Headers& headers) {
   std::vector<fetch::HeaderField> fields;
   for (const auto& [name, value] : headers) fields.push_back({name, value});
@@ -72,8 +79,16 @@ bool FakeTransport::head(std::size_t i, int status, const Headers& headers) {
 }
 
 bool FakeTransport::body(std::size_t i, std::string_view bytes) {
-  return deliver(
-      i, [&](fetch::Exchange& exchange) { return exchange.body(std::as_bytes(std::span(bytes))); });
+  return deliver(i, [&](fetch::Exchange& exchange) {
+    auto rest = std::as_bytes(std::span(bytes));
+    const std::span<std::byte> space = exchange.space();
+    if (const auto own = space.first(std::min(space.size(), rest.size())); !own.empty()) {
+      std::ranges::copy(rest.first(own.size()), own.begin());
+      rest = rest.subspan(own.size());
+      if (!exchange.body(own)) return false;
+    }
+    return rest.empty() || exchange.body(rest);
+  });
 }
 
 void FakeTransport::end(std::size_t i, fetch::Fault fault) {

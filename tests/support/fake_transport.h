@@ -42,6 +42,7 @@ class FakeTransport final : public fetch::Transport {
   // Each acts on request `i`, counted from 0 in the order they were sent.  False: the loop stopped
   // the exchange, whose end() has been called.
   bool connect(std::size_t i, bool reused = false, bool public_peer = false);
+  void lose(std::size_t i);  // after a reused connection
   bool head(std::size_t i, int status, const Headers& headers);
   bool body(std::size_t i, std::string_view bytes);
   void end(std::size_t i, fetch::Fault fault = fetch::Fault::none);

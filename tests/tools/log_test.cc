@@ -50,6 +50,15 @@ TEST(Log, LessImportantEventsAreNotTold) {
             "skimfs: ev=loud\nskimfs: ev=detail\n");
 }
 
+TEST(Log, WhatWasAskedForIsToldEachTime) {
+  EXPECT_EQ(said(Level::error,
+                 [] {
+                   log::answer(Level::info, "status", "files=1");
+                   log::answer(Level::info, "status", "files=1");
+                 }),
+            "skimfs: ev=status files=1\nskimfs: ev=status files=1\n");
+}
+
 TEST(Log, RepeatsAreCountedAndTheCountIsTold) {
   EXPECT_EQ(said(Level::info,
                  [] {

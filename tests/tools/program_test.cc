@@ -72,6 +72,15 @@ TEST_F(Program, HelpGoesToStandardOutputAndExitsZero) {
   }
 }
 
+// It installed packages and built for minutes, and then the program refused.
+TEST_F(Program, QuickstartRefusesAnAddressAtOnce) {
+  const Ran run = shell(SKIMFS_QUICKSTART " https://example.invalid/m.skimfs new 2>&1");
+  EXPECT_EQ(run.code, 1);
+  EXPECT_TRUE(is_one_line(run));
+  EXPECT_THAT(run.text, HasSubstr("download it first"));
+  EXPECT_FALSE(std::filesystem::exists(folder + "/new"));
+}
+
 TEST_F(Program, VersionNamesTheLibraries) {
   const Ran run = skimfs("--version");
   EXPECT_EQ(run.code, 0);
@@ -80,6 +89,7 @@ TEST_F(Program, VersionNamesTheLibraries) {
 
 TEST_F(Program, HelpThatCannotBeWrittenIsAnError) {
   EXPECT_EQ(shell(SKIMFS_PROGRAM " --help >/dev/full 2>&1").code, 1);
+  EXPECT_EQ(shell(SKIMFS_PROGRAM " --help >&- 2>/dev/null").code, 1);
 }
 
 TEST_F(Program, WordsNobodyCanMeanExitAsTheirCommandDoes) {
@@ -104,6 +114,13 @@ TEST_F(Program, AMissingManifestIsNotMounted) {
   EXPECT_EQ(run.code, 32);
   EXPECT_TRUE(is_one_line(run));
   EXPECT_THAT(run.text, HasSubstr("absent.skimfs: no such file"));
+}
+
+TEST_F(Program, AMistypedCommandIsNotTakenForAManifest) {
+  const Ran run = skimfs("stauts mnt");
+  EXPECT_EQ(run.code, 1);
+  EXPECT_EQ(run.text,
+            "skimfs: \"stauts\" is neither a command nor a manifest; skimfs --help tells how\n");
 }
 
 TEST_F(Program, ABrokenManifestTellsFileLineAndColumn) {

@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: MIT
+//
+// Which connections there are, and the loop that waits for what happens on them.
+#include "fetch/http_engine.h"
+
+#include <sched.h>
+#include <sys/eventfd.h>
+
+#include <algorithm>
+#include <new>
+#include <utility>
+
+#include "fetch/credential.h"
+#include "fetch/curl_options.h"
+#include "fetch/request_text.h"
+
+namespace skimfs::fetch {
+namespace {
+
+using std::chrono::milliseconds;
+
+// libcurl 7.88 has lost wake-ups before (#10146, #12971): look at those that connect this often.
+constexpr milliseconds kSafetyTick{1000};
+constexpr milliseconds kLongestWait = std::chrono::hours(24);
+// A connection older than this is not used again: names lead elsewhere with time.
+constexpr std::chrono::minutes kLifetime{10};
+// What comes with a head, and what nobody wants, passes through a buffer of this size.
+constexpr std::size_t kBuffer = 32 * 1024;
+
+// That this process may use.
+unsigned processors() noexcept {
+  cpu_set_t usable;
+  if (::sched_getaffinity(0, sizeof usable, &usable) != 0) return CPU_SETSIZE;  // more than fit
+  return static_cast<unsigned>(CPU_COUNT(&usable));
+}
+
+bool is_secure(std::string_view url) noexcept { return url.starts_with("https:"); }
+
+// Is a connection that shows one's certificate good for the other?
+bool same_certificate(const Credential* one, const Credential* other) noexcept {
+  static const Credential none;
+  const Credential& a = one ? *one : none;
+  const Credential& b = other ? *other : none;
+  return a.certificate == b.certificate && a.key == b.key;
+}
+
+}  // namespace
+
+HttpTransport::Engine::Engine(const FetchLimits& limits, SocketWatch& watch)
+    : limits_(limits),
+      epoll_(::epoll_create1(EPOLL_CLOEXEC), "epoll_create1"),
+      wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd"),
+      sockets_(watch, limits.connections),
+      busy_poll_(processors() > limits.lanes),
+      buffer_(kBuffer) {
+  init_libcurl_once();
+  std::ranges::generate(shares_, make_share);
+  multi_.reset(curl_multi_init());
+  if (!multi_) throw std::bad_alloc();
+  static_cast<void>(connecting_handle());  // an option that this libcurl lacks is told at the start
+  CURLM* multi = multi_.get();
+  curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, &Engine::on_socket);
+  curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, this);
+  curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, &Engine::on_timer);
+  curl_multi_setopt(multi, CURLMOPT_TIMERDATA, this);
+  if (!watch_socket(wake_.get(), EPOLLIN))
+    throw std::system_error(errno, std::generic_category(), "epoll_ctl");
+}
+
+HttpTransport::Engine::~Engine() {
+  for (const auto& connection : connections_)
+    curl_multi_remove_handle(multi_.get(), connection->easy.get());
+  connections_.clear();
+  multi_.reset();
+}
+
+// ------------------------------------------------------------------------------- connections
+
+void HttpTransport::Engine::start(const WireRequest& request, Exchange& exchange) {
+  const bool secure = is_secure(request.url);
+  const bool to_proxy = !secure && !limits_.proxy.empty();
+  auto text = request_text(request, to_proxy, std::chrono::system_clock::now());
+  const std::string_view origin = parts_of(request.url).origin;
+
+  Connection* const idle = request.fresh || !text ? nullptr : quiet_for(request, origin);
+  Connection& connection = idle ? *idle : closed_connection();
+  if (!idle) {
+    connection.origin = origin;
+    connection.host_port = request.host_port;
+    connection.secure = secure;
+    connection.tls = secure || is_secure(limits_.proxy);
+  }
+  std::erase(idle ? idle_ : closed_, &connection);  // nothing fails from here on
+  connection.talk.exchange = &exchange;
+  connection.talk.wants = request.wants;
+  connection.talk.head_only = request.head_only;
+  if (text) connection.talk.request = *std::move(text);
+  connection.dial.public_only = request.public_only;
+  busy_poll_.started(request.wants);
+  begun_.push_back(&connection);
+  if (idle) {
+    connection.state = Connection::State::running;
+    sockets_.runs(connection.socket, true);
+  } else {
+    connection.state = Connection::State::dialling;
+    ++dialling_;
+    Dial& dial = connection.dial;
+    dial.error[0] = '\0';
+    dial.verdict = prepare(connection, request) ? Fault::none : Fault::local;
+    if (!text) dial.verdict = Fault::protocol;  // will not be signed the next time either
+  }
+}
+
+void HttpTransport::Engine::abort(Exchange& exchange) noexcept {
+  for (const auto& connection : connections_) {
+    if (connection->talk.exchange != &exchange) continue;
+    std::erase(begun_, connection.get());
+    forget_talk(*connection);
+    return close(*connection);
+  }
+}
+
+void HttpTransport::Engine::begin(Connection& connection) {
+  if (connection.state == Connection::State::running) return talk(connection, true);
+  if (connection.dial.verdict != Fault::none)
+    return not_connected(connection, connection.dial.verdict);
+  dial(connection);
+}
+
+// The one that rested the shortest: its path is known best.
+HttpTransport::Engine::Connection* HttpTransport::Engine::idle_for(
+    const WireRequest& request, std::string_view origin) noexcept {
+  for (auto at = idle_.rbegin(); at != idle_.rend(); ++at) {
+    const Connection& idle = **at;
+    if (idle.origin != origin || idle.host_port != request.host_port || is_worn(idle)) continue;
+    if (request.public_only && !idle.public_peer) continue;
+    if (!idle.secure || same_certificate(idle.credential->get(), request.credential.get()))
+      return *at;
+  }
+  return nullptr;
+}
+
+// One on which nothing has come meanwhile: an end of it, or an answer that nobody asked for.
+HttpTransport::Engine::Connection* HttpTransport::Engine::quiet_for(
+    const WireRequest& request, std::string_view origin) noexcept {
+  while (Connection* const idle = idle_for(request, origin)) {
+    if (is_quiet(*idle)) return idle;
+    close(*idle);
+  }
+  return nullptr;
+}
+
+bool HttpTransport::Engine::is_quiet(const Connection& connection) noexcept {
+  char byte;
+  std::size_t got = 0;
+  return curl_easy_recv(connection.easy.get(), &byte, 1, &got) == CURLE_AGAIN;
+}
+
+bool HttpTransport::Engine::is_worn(const Connection& connection) const noexcept {
+  return clock_.now() - connection.made >= kLifetime;
+}
+
+HttpTransport::Engine::Connection& HttpTransport::Engine::closed_connection() {
+  if (!closed_.empty()) return *closed_.back();
+  auto connection = std::make_unique<Connection>();
+  connection->engine = this;
+  connection->easy = connecting_handle();
+  CURL* easy = connection->easy.get();
+  SKIMFS_SET(easy, CURLOPT_PRIVATE, connection.get());
+  SKIMFS_SET(easy, CURLOPT_ERRORBUFFER, connection->dial.error.data());
+  SKIMFS_SET(easy, CURLOPT_OPENSOCKETDATA, connection.get());
+  const std::size_t count = connections_.size() + 1;
+  for (auto* list : {&closed_, &idle_, &evicted_, &begun_, &pending_}) list->reserve(count);
+  connections_.push_back(std::move(connection));
+  closed_.push_back(connections_.back().get());
+  return *closed_.back();
+}
+
+void HttpTransport::Engine::rest(Connection& connection) noexcept {
+  connection.state = Connection::State::idle;
+  connection.idle_since = clock_.now();
+  sockets_.runs(connection.socket, false);
+  idle_.push_back(&connection);
+}
+
+void HttpTransport::Engine::close(Connection& connection) noexcept {
+  if (connection.state == Connection::State::dialling) --dialling_;
+  for (auto* list : {&idle_, &evicted_}) std::erase(*list, &connection);
+  leave_socket(connection);
+  connection.state = Connection::State::closed;
+  closed_.push_back(&connection);
+}
+
+void HttpTransport::Engine::leave_socket(Connection& connection) noexcept {
+  if (by_socket(connection.socket)) by_socket_[std::size_t(connection.socket)] = nullptr;
+  connection.socket = -1;
+  curl_multi_remove_handle(multi_.get(), connection.easy.get());
+  sockets_.forget_gone();
+}
+
+void HttpTransport::Engine::forget_talk(Connection& connection) noexcept {
+  Talk& talk = connection.talk;
+  busy_poll_.ended(talk.wants);
+  if (std::exchange(connection.pending, false)) std::erase(pending_, &connection);
+  talk.exchange = nullptr;
+  talk.sent = 0;
+  talk.blocked = talk.reused = talk.heard = false;
+  talk.line = {};
+  talk.head.reset();
+  talk.persistent = false;
+}
+
+void HttpTransport::Engine::finish(Connection& connection, Fault fault, std::string_view detail,
+                                   bool keep) {
+  Exchange& exchange = *connection.talk.exchange;
+  forget_talk(connection);
+  if (keep && !is_worn(connection))
+    rest(connection);
+  else
+    close(connection);
+  exchange.end({fault, detail});
+}
+
+void HttpTransport::Engine::close_evicted() noexcept {
+  while (!evicted_.empty()) close(*evicted_.back());
+}
+
+void HttpTransport::Engine::close_old() noexcept {
+  const TimePoint since = clock_.now() - limits_.idle_timeout;
+  while (!idle_.empty() && idle_.front()->idle_since <= since) close(*idle_.front());
+}
+
+void HttpTransport::Engine::network_changed() {
+  while (!idle_.empty()) close(*idle_.back());
+  std::ranges::generate(shares_, make_share);
+  dead_.clear();
+}
+
+// ---------------------------------------------------------------------------------- the loop
+
+milliseconds HttpTransport::Engine::wait_time(milliseconds at_most) const {
+  if (!pending_.empty() || !evicted_.empty()) return milliseconds(0);
+  milliseconds wait = dialling_ > 0 ? std::min(at_most, kSafetyTick) : at_most;
+  const TimePoint now = clock_.now();
+  if (timer_) wait = std::min(wait, std::chrono::ceil<milliseconds>(*timer_ - now));
+  if (!idle_.empty()) {
+    const Duration rested = now - idle_.front()->idle_since;
+    wait = std::min(wait, std::chrono::ceil<milliseconds>(limits_.idle_timeout - rested));
+  }
+  return std::clamp(wait, milliseconds(0), kLongestWait);
+}
+
+int HttpTransport::Engine::await(std::span<epoll_event> events, milliseconds at_most) {
+  const auto wait = [&](milliseconds most) {
+    return ::epoll_wait(epoll_.get(), events.data(), int(events.size()), int(most.count()));
+  };
+  if (at_most == milliseconds(0)) return wait(at_most);
+  const TimePoint until = busy_poll_.look_until(clock_.now());
+  int count = 0;
+  while (count == 0 && clock_.now() < until) count = wait(milliseconds(0));
+  if (count == 0) count = wait(at_most);
+  busy_poll_.waited(clock_.now());
+  return count;
+}
+
+void HttpTransport::Engine::poll(milliseconds at_most) {
+  if (!begun_.empty()) return begin_all();  // which may have changed how long the caller would wait
+  std::array<epoll_event, 64> events;
+  const int count = await(events, wait_time(at_most));
+  for (int i = 0; i < count; ++i) happened(events[std::size_t(i)]);
+  receive_pending();
+  const TimePoint now = clock_.now();
+  if ((timer_ && *timer_ <= now) || (dialling_ > 0 && count == 0)) {
+    timer_.reset();
+    act(CURL_SOCKET_TIMEOUT, 0);
+    // Called a fraction too early, libcurl neither acts nor tells the time again.
+    if (!timer_) ask_for_timer();
+  }
+  if (now - nudge_ >= kSafetyTick) {
+    nudge_ = now;
+    nudge_dialling();
+    sockets_.forget_gone();
+  }
+  collect();
+  close_evicted();
+  close_old();
+}
+
+void HttpTransport::Engine::begin_all() {
+  for (Connection* const connection : begun_) begin(*connection);
+  begun_.clear();
+}
+
+void HttpTransport::Engine::happened(const epoll_event& event) {
+  const int socket = event.data.fd;
+  if (socket == wake_.get()) {
+    std::uint64_t ignored;
+    [[maybe_unused]] const auto got = ::read(socket, &ignored, sizeof ignored);
+    return;
+  }
+  if (Connection* const connection = by_socket(socket)) {
+    using State = Connection::State;
+    if (connection->state == State::idle && !is_quiet(*connection)) return close(*connection);
+    if (connection->state == State::running && connection->talk.blocked) send(*connection);
+    if (connection->state == State::running && (event.events & ~EPOLLOUT) != 0)
+      receive(*connection);
+    return;
+  }
+  int what = 0;
+  if (event.events & EPOLLIN) what |= CURL_CSELECT_IN;
+  if (event.events & EPOLLOUT) what |= CURL_CSELECT_OUT;
+  if (event.events & (EPOLLERR | EPOLLHUP)) what |= CURL_CSELECT_ERR;
+  act(socket, what);
+}
+
+void HttpTransport::Engine::receive_pending() {
+  for (std::size_t left = pending_.size(); left > 0 && !pending_.empty(); --left) {
+    Connection& connection = *pending_.front();
+    pending_.erase(pending_.begin());
+    connection.pending = false;
+    receive(connection);
+  }
+}
+
+HttpTransport::Engine::Connection* HttpTransport::Engine::by_socket(int socket) const noexcept {
+  const auto at = static_cast<std::size_t>(socket);
+  return at < by_socket_.size() ? by_socket_[at] : nullptr;
+}
+
+bool HttpTransport::Engine::watch_socket(int socket, std::uint32_t events) noexcept {
+  epoll_event event{.events = events, .data = {.fd = socket}};
+  if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, socket, &event) == 0) return true;
+  return errno == EEXIST && ::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, socket, &event) == 0;
+}
+
+void HttpTransport::Engine::wake() noexcept {
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const auto written = ::write(wake_.get(), &one, sizeof one);
+}
+
+// ----------------------------------------------------------------------------------- the seam
+
+HttpTransport::HttpTransport(const FetchLimits& limits, SocketWatch& watch)
+    : engine_(std::make_unique<Engine>(limits, watch)) {}
+HttpTransport::~HttpTransport() = default;
+
+void HttpTransport::start(const WireRequest& request, Exchange& exchange) {
+  engine_->start(request, exchange);
+}
+void HttpTransport::abort(Exchange& exchange) noexcept { engine_->abort(exchange); }
+void HttpTransport::poll(milliseconds at_most) { engine_->poll(at_most); }
+void HttpTransport::wake() noexcept { engine_->wake(); }
+void HttpTransport::network_changed() { engine_->network_changed(); }
+
+}  // namespace skimfs::fetch
