@@ -209,19 +209,24 @@ std::string Profiles::refresh() {
   if (path_.empty()) return {};
   const auto same = [](const FileStamp& file) { return file.still_there(); };
   if (std::ranges::all_of(state_->files, same)) return {};
-  return read_again();
+  const std::string before = complaint_;
+  try {
+    read_again();
+  } catch (const SecretError&) {
+    if (complaint_ != before) return complaint_;
+  }
+  return {};
 }
 
-std::string Profiles::read_again() {
-  if (path_.empty()) return {};
-  std::string why;
+void Profiles::read_again() {
+  if (path_.empty()) return;
   try {
     state_->become(read(path_, also_));
+    complaint_.clear();
   } catch (const SecretError& error) {
-    why = error.what();
+    complaint_ = error.what();
+    throw;
   }
-  if (why == complaint_) return {};
-  return complaint_ = why;
 }
 
 std::string default_auth_file() {

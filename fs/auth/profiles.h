@@ -33,8 +33,8 @@ class Profiles {
   // Reads again what has changed since; one thread, which may wait for the disk.  Where something
   // is wrong with it all stays as it was, and the result says what, once: one line, else empty.
   std::string refresh();
-  // The same, of all, whether it has changed or not.
-  std::string read_again();
+  // The same, of all, whether it has changed or not.  Throws SecretError, each time.
+  void read_again();
 
  private:
   class Known;
@@ -46,7 +46,7 @@ class Profiles {
   const uid_t also_ = 0;
   struct State;
   const std::unique_ptr<State> state_;
-  std::string complaint_;  // of the last refresh()
+  std::string complaint_;  // of the last reading
 };
 
 // Where an auth.conf is looked for: in $CREDENTIALS_DIRECTORY, then in /etc/skimfs for root, in

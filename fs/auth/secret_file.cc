@@ -19,6 +19,14 @@ constexpr std::size_t kMost = 64 * 1024;  // bytes
   throw SecretError(path + ": " + why);
 }
 
+[[noreturn]] void refuse_unopened(const std::string& path, int error, bool linked) {
+  const bool link = !linked && error == ELOOP;
+  SecretError refusal(path + ": " +
+                      (link ? "a symbolic link; name the file itself" : std::strerror(error)));
+  refusal.out_of_reach = error == EACCES;
+  throw refusal;
+}
+
 class Descriptor {
  public:
   explicit Descriptor(int fd) : fd_(fd) {}
@@ -48,10 +56,7 @@ template <class Check>
 Secret read_text(const std::string& path, bool linked, Check check) {
   const int links = linked ? 0 : O_NOFOLLOW;
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | links));
-  if (file.get() < 0) {
-    const bool link = !linked && errno == ELOOP;
-    refuse(path, link ? "a symbolic link; name the file itself" : std::strerror(errno));
-  }
+  if (file.get() < 0) refuse_unopened(path, errno, linked);
   struct stat found {};
   if (::fstat(file.get(), &found) != 0) refuse(path, std::strerror(errno));
   if (!S_ISREG(found.st_mode)) refuse(path, "not a regular file");

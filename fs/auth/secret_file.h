@@ -17,6 +17,7 @@ namespace skimfs::fs::auth {
 // what(): one line, the path and what was wanted, found, to do.  Never any of the contents.
 struct SecretError : std::runtime_error {
   using std::runtime_error::runtime_error;
+  bool out_of_reach = false;  // this process has no right to open it (EACCES)
 };
 
 // Tells one content of a file from the next.

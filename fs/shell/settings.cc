@@ -42,18 +42,22 @@ void check_authorities_later(const Options& options) {
   struct stat found {};
   const bool there = stat(options.cacert.c_str(), &found) == 0;
   const int wanted = R_OK | (there && S_ISDIR(found.st_mode) ? X_OK : 0);
-  if (there && access(options.cacert.c_str(), wanted) == 0) return;
+  if ((there && access(options.cacert.c_str(), wanted) == 0) || errno != EACCES) return;
   throw OptionError("cacert=" + options.cacert + ": " +
                     (options.setuid ? "the user of setuid= cannot read it" : kWithoutRights));
 }
 
-// A user of setuid= who cannot is let be: skimfs-auth.conf(5) says so.
+// A user of setuid= who cannot is let be: skimfs-auth.conf(5) says so.  So is a file that was taken
+// away since the start, which is no question of rights.
 void check_secrets_later(const Options& options, auth::Profiles& profiles) {
-  const std::string why = profiles.read_again();
-  if (why.empty()) return;
-  if (!options.auth_file.empty() && !options.setuid) throw OptionError(why + ": " + kWithoutRights);
-  log::event(log::Level::warning, "auth", "",
-             "act=keep-old-credentials why=\"" + log::escape(why) + "\"");
+  try {
+    profiles.read_again();
+  } catch (const auth::SecretError& error) {
+    if (error.out_of_reach && !options.auth_file.empty() && !options.setuid)
+      throw OptionError(std::string(error.what()) + ": " + kWithoutRights);
+    log::event(log::Level::warning, "auth", "",
+               "act=keep-old-credentials why=\"" + log::escape(error.what()) + "\"");
+  }
 }
 
 void check_manifest_later(const Options& options) {
