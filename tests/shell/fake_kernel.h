@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <thread>
 #include <utility>
 
 #include "fs/operation.h"
@@ -28,7 +29,7 @@ class FakeRequest {
   void interrupt() {
     const std::lock_guard lock(mutex_);
     interrupted_ = true;
-    if (call_ != nullptr) call_(handle(), data_);
+    if (call_ != nullptr) call_back();
   }
 
   // fuse_req_interrupt_func().
@@ -37,13 +38,12 @@ class FakeRequest {
     EXPECT_EQ(answers, 0) << "a reply has freed the request";
     call_ = call;
     data_ = data;
-    if (interrupted_ && call != nullptr) call(handle(), data);
+    if (interrupted_ && call != nullptr) call_back();
   }
 
   void answer(int result) {
-    ASSERT_TRUE(mutex_.try_lock()) << "replied inside the interrupt callback";
-    EXPECT_EQ(call_, nullptr) << "replied while armed";
-    mutex_.unlock();
+    ASSERT_NE(called_back_, std::this_thread::get_id()) << "replied inside the interrupt callback";
+    EXPECT_FALSE(armed()) << "replied while armed";
     error = result;
     ++answers;
   }
@@ -57,7 +57,14 @@ class FakeRequest {
   std::atomic<int> error{-1};  // of the last answer; 0: it succeeded
 
  private:
+  void call_back() {
+    called_back_ = std::this_thread::get_id();
+    call_(handle(), data_);
+    called_back_ = std::thread::id();
+  }
+
   std::mutex mutex_;
+  std::atomic<std::thread::id> called_back_{};  // who is inside the interrupt callback
   bool interrupted_ = false;
   fuse_interrupt_func_t call_ = nullptr;
   void* data_ = nullptr;
