@@ -140,7 +140,11 @@ Outcome Mount::reload(const Manifest& manifest) const {
 }
 
 Mount::~Mount() {
-  if (daemon_->wait(0ms)) return;
+  if (const auto ending = daemon_->wait(0ms)) {
+    EXPECT_TRUE(*ending == 0 || *ending == -SIGKILL) << "it ended with " << *ending << ":\n"
+                                                     << log();
+    return;
+  }
   stop();
   EXPECT_EQ(mount_row(dir_), "");
 }
