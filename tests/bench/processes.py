@@ -65,10 +65,10 @@ def report(pid: int) -> str:
 
 
 def children(pid: int) -> list[int]:
-    """Those it started, and those they started."""
+    """Those it started, and those they started.  Threads may end meanwhile."""
     found = []
-    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
-        for child in map(int, (task / "children").read_text().split()):
+    for task in os.listdir(f"/proc/{pid}/task"):
+        for child in map(int, "".join(_lines(pid, f"task/{task}/children")).split()):
             found += [child, *children(child)]
     return found
 

@@ -11,6 +11,7 @@
 #include <fuse_lowlevel.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -90,7 +91,7 @@ void op_read(fuse_req_t request, fuse_ino_t, std::size_t length, off_t offset, f
 void set_read_ahead(const char* directory) {
   struct stat at {};
   if (stat(directory, &at) != 0) return;
-  std::ofstream("/sys/class/bdi/0:" + std::to_string(at.st_dev & 0xff) + "/read_ahead_kb") << 1024;
+  std::ofstream("/sys/class/bdi/0:" + std::to_string(minor(at.st_dev)) + "/read_ahead_kb") << 1024;
 }
 
 [[noreturn]] void fail(const char* what) {
