@@ -280,9 +280,9 @@ TEST_F(Hang, SigtermIsHeardWhileTheDiskWithTheSecretsHangs) {
     std::this_thread::sleep_for(2500ms);  // it is looked at once a second
     EXPECT_TRUE(well_.body("/well").matches(0, 1u << 20, mount.text("well")));
     mount.daemon().signal(SIGTERM);
-    EXPECT_TRUE(await_mounted(mount.dir(), false, 2s)) << mount.log();
+    EXPECT_TRUE(await_mounted(mount.dir(), false, 15s)) << mount.log();
   }
-  EXPECT_EQ(mount.daemon().wait(5s), 0) << mount.log();
+  EXPECT_EQ(mount.daemon().wait(15s), 0) << mount.log();
 }
 
 TEST_F(Hang, AServerThatRecoversAnswersThoseWhoWaited) {

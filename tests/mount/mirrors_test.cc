@@ -27,10 +27,10 @@ constexpr std::size_t kChunk = 65536;
 
 // "/f" of `first`, and of the others as its mirrors.
 Manifest file_at(const HostileOrigin& first, const std::vector<const HostileOrigin*>& mirrors,
-                 std::string tail = {}) {
+                 std::string tail = {}, std::uint64_t size = kSize) {
   for (const HostileOrigin* mirror : mirrors) tail += "\tmirror=" + mirror->url("/f");
   if (tail.starts_with('\t')) tail.erase(0, 1);
-  return Manifest(first.base()).file("/f", kSize, tail);
+  return Manifest(first.base()).file("/f", size, tail);
 }
 
 class OpenedFile {
@@ -96,14 +96,15 @@ TEST_F(Mirrors, AServerThatBreaksOffInTheMiddleOfEachAnswerIsNotNoticed) {
 
 // S-MIRROR-1
 TEST_F(Mirrors, AReaderGoesOnWhenItsServerDies) {
+  constexpr std::uint64_t kFar = 4 * kSize;  // a quarter is more than is read ahead
   HostileOrigin one, two, three;
-  for (HostileOrigin* each : {&one, &two, &three}) each->add("/f", kSize);
-  const Mount mount(file_at(one, {&two, &three}), "timeout=20");
+  for (HostileOrigin* each : {&one, &two, &three}) each->add("/f", kFar);
+  const Mount mount(file_at(one, {&two, &three}, {}, kFar), "timeout=20,memory=16M");
   const OpenedFile file(mount / "f");
   const Body body = one.body("/f");
-  for (std::uint64_t at = 0; at < kSize; at += kChunk) {
-    if (at == kSize / 4) die(one);
-    if (at == kSize / 2) die(two);
+  for (std::uint64_t at = 0; at < kFar; at += kChunk) {
+    if (at == kFar / 4) die(one);
+    if (at == kFar / 2) die(two);
     const ReadResult got = file.read(at);
     ASSERT_EQ(got.error, 0) << at << ": " << std::strerror(got.error);
     ASSERT_TRUE(body.matches(at, kChunk, got.bytes)) << at;
