@@ -32,7 +32,7 @@ class BusyPoll {
   void waited(TimePoint now) noexcept;
 
   // Not longer than this, whatever is waited for.
-  static constexpr Duration kLook = std::chrono::microseconds(50);
+  static constexpr Duration kLook = std::chrono::microseconds(100);
   // All that runs wants more than this: a stream.
   static constexpr std::uint64_t kBrief = 64 * 1024;
 

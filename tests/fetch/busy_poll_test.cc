@@ -52,8 +52,8 @@ TEST_F(BusyPollTest, ItLooksForNoLongerThanItsLimit) {
 }
 
 TEST_F(BusyPollTest, WhoSleepsIsGivenTheTimeThatItTakesToBeWoken) {
-  for (int i = 0; i < 4; ++i) EXPECT_FALSE(wait(90us));  // of which it took 40 us to be woken
-  EXPECT_TRUE(wait(50us));
+  for (int i = 0; i < 4; ++i) EXPECT_FALSE(wait(BusyPoll::kLook + 80us));  // to be woken
+  EXPECT_TRUE(wait(BusyPoll::kLook));
 }
 
 TEST_F(BusyPollTest, AnIdleLaneLooksOnceAndSleeps) {
@@ -82,7 +82,7 @@ TEST_F(BusyPollTest, WhereHalfOfTheWaitsAreLongNothingIsLookedFor) {
 
 TEST_F(BusyPollTest, AServerJustTooSlowToBeSeenIsLookedForAThirdOfTheTime) {
   int looked = 0;
-  for (int i = 0; i < 300; ++i) looked += wait(70us);
+  for (int i = 0; i < 300; ++i) looked += wait(BusyPoll::kLook + 40us);
   EXPECT_LE(looked, 100);
 }
 
