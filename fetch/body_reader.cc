@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "fetch/header_parse.h"
+#include "fetch/let_go.h"
 
 namespace skimfs::fetch {
 namespace {
@@ -90,6 +91,7 @@ std::optional<std::uint64_t> chunk_size(std::string_view line) noexcept {
 }  // namespace
 
 void BodyReader::begin(const ResponseHead& head, bool head_only) {
+  let_go(line_);
   *this = {};
   if (head_only || has_no_body(head.status)) return;
   const Coding coding = coding_of(head);

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "fetch/header_parse.h"
+#include "fetch/let_go.h"
 
 namespace skimfs::fetch {
 namespace {
@@ -17,7 +18,7 @@ constexpr unsigned kMostInterim = 10;                // 1xx responses of one exc
 constexpr std::size_t kMostFields = 1000;
 constexpr int kSwitchingProtocols = 101;
 
-// What a reader that waits for the next exchange may hold.
+// What a reader that waits for the next exchange may hold, three times.
 constexpr std::size_t kKept = 4 * 1024;
 constexpr std::string_view kVersion = "HTTP/1.";
 
@@ -37,11 +38,9 @@ bool is_status_line(std::string_view line) noexcept {
 
 void HeadReader::reset() noexcept {
   begin_response(0, 0);
-  if (text_.capacity() > kKept) {
-    text_ = {};
-    spans_ = {};
-    fields_ = {};
-  }
+  if (text_.capacity() > kKept) let_go(text_);
+  if (spans_.capacity() * sizeof(Span) > kKept) let_go(spans_);
+  if (fields_.capacity() * sizeof(HeaderField) > kKept) let_go(fields_);
   total_ = interim_ = 0;
   begun_ = complete_ = false;
 }

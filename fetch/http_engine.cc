@@ -12,6 +12,7 @@
 
 #include "fetch/credential.h"
 #include "fetch/curl_options.h"
+#include "fetch/let_go.h"
 #include "fetch/request_text.h"
 
 namespace skimfs::fetch {
@@ -205,7 +206,7 @@ void HttpTransport::Engine::forget_talk(Connection& connection) noexcept {
   talk.exchange = nullptr;
   talk.sent = 0;
   talk.blocked = talk.reused = talk.heard = false;
-  talk.line = {};
+  let_go(talk.line);
   talk.head.reset();
   talk.persistent = false;
 }

@@ -3,6 +3,8 @@
 // See failing_memory.h.
 #include "tests/fetch/failing_memory.h"
 
+#include <malloc.h>
+
 #include <cstdlib>
 #include <new>
 
@@ -24,7 +26,13 @@ bool Memory::fails() noexcept {
 [[gnu::noinline]] void* operator new(std::size_t size) {
   void* const memory = skimfs::test::Memory::fails() ? nullptr : std::malloc(size);
   if (memory == nullptr) throw std::bad_alloc();
+  skimfs::test::Memory::held += static_cast<long>(::malloc_usable_size(memory));
   return memory;
 }
-[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory) noexcept {
+  skimfs::test::Memory::held -= static_cast<long>(::malloc_usable_size(memory));
+  std::free(memory);
+}
+[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept {
+  operator delete(memory);
+}

@@ -19,6 +19,8 @@ struct Memory {
   static inline std::atomic<unsigned> chance = 1;  // the seed
   static inline std::atomic<unsigned> failures = 0;
 
+  static inline std::atomic<long> held = 0;  // bytes, by all
+
   static bool fails() noexcept;
 };
 
