@@ -158,7 +158,7 @@ std::string parse_proxy(const OptionText& text) {
   const bool port = colon != std::string_view::npos && authority.find(']', colon) == authority.npos;
   if (!port || authority.find_first_of("/?#") != std::string_view::npos)
     text.reject("wants the form http://HOST:PORT");
-  return std::string(text.value);
+  return (url->secure() ? "https://" : "http://") + std::string(authority);
 }
 
 std::uint32_t parse_user(const OptionText& text) {

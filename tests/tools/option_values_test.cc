@@ -110,6 +110,12 @@ TEST(OptionValues, RevalidateTakesATimeOrImmutable) {
   EXPECT_FALSE(options.immutable);
 }
 
+// What speaks TLS is told by it.
+TEST(OptionValues, TheSchemeOfAProxyIsInSmallLetters) {
+  EXPECT_EQ(with("proxy", "HTTPS://proxy:3129").proxy, "https://proxy:3129");
+  EXPECT_EQ(with("proxy", "Http://[::1]:80").proxy, "http://[::1]:80");
+}
+
 TEST(OptionValues, ASwitchIsOnByItsNameAlone) {
   EXPECT_TRUE(with("allow_other", std::nullopt).allow_other);
   for (const char* word : {"on", "yes", "true", "1"}) {
