@@ -152,9 +152,11 @@ void HttpTransport::Engine::dialled(Connection& connection, CURLcode code) {
     if (dial.verdict == Fault::none) return talk(connection, false);
     return not_connected(connection, dial.verdict);
   }
-  const Fault fault = dial.verdict != Fault::none
-                          ? dial.verdict
-                          : fault_of(connection.easy.get(), code, dial.error.data());
+  // An address that may not be asked is no word about the others.
+  const bool ours =
+      dial.verdict != Fault::none && (dial.verdict != Fault::address || dial.tried.empty());
+  const Fault fault =
+      ours ? dial.verdict : fault_of(connection.easy.get(), code, dial.error.data());
   // Where no address was tried the code says what the handle's last failure was (7.88 keeps its
   // errno).
   if (forgive(connection) && (fault == Fault::connect || dial.tried.empty())) {
