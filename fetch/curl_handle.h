@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Owners of libcurl's handles.  Only curl_options.*, http_engine.h and url.cc include this.
+// Owners of libcurl's handles.  Of the product only curl_options.*, http_engine.h and url.cc
+// include this.
 #pragma once
 
 #include <curl/curl.h>

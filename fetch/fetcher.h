@@ -168,7 +168,7 @@ class Fetcher final : public Fetching {
   std::vector<std::unique_ptr<Lane>> lanes_;
 };
 
-// Of the HTTP library that is linked, with its TLS library: "7.88.1 OpenSSL/3.0.11".
+// Of libcurl and its TLS library: "7.88.1 OpenSSL/3.0.11".
 std::string transport_version();
 
 }  // namespace skimfs::fetch
