@@ -30,22 +30,11 @@ namespace {
 #ifdef __SANITIZE_ADDRESS__
 constexpr std::chrono::seconds kLateness{20};
 #else
-constexpr std::chrono::seconds kLateness{1};
+constexpr std::chrono::seconds kLateness{5};
 #endif
 
 using Clock = std::chrono::steady_clock;
 using namespace std::chrono_literals;
-
-// Asks every few milliseconds, for what cannot be waited for.
-template <class Holds>
-bool until(Holds&& holds, std::chrono::milliseconds at_most) {
-  const auto deadline = Clock::now() + at_most;
-  while (!holds()) {
-    if (Clock::now() > deadline) return false;
-    std::this_thread::sleep_for(5ms);
-  }
-  return true;
-}
 
 std::string utc(const timespec& time) {
   char text[40];

@@ -10,11 +10,27 @@
 #include <chrono>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace skimfs::test {
 
 using Command = std::vector<std::string>;
+
+// What happens at once does so within this, also on a busy machine below a sanitizer; what waits
+// for a server or a deadline takes longer.
+constexpr std::chrono::seconds kAtOnce{8};
+
+// Asks every few milliseconds, for what cannot be waited for.
+template <class Holds>
+bool until(Holds&& holds, std::chrono::milliseconds at_most) {
+  const auto deadline = std::chrono::steady_clock::now() + at_most;
+  while (!holds()) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  return true;
+}
 
 // How a process ended: its exit code, or minus the signal that killed it.
 using ExitCode = int;

@@ -70,7 +70,7 @@ TEST_F(Rights, AKilledDaemonLeavesADeadMountAndNobody) {
   Process daemon({skimfs(), list, dir, "-f"}, scratch / "log");
   ASSERT_TRUE(await_mounted(dir, true, 20s)) << contents(scratch / "log");
   daemon.signal(SIGKILL);
-  EXPECT_EQ(daemon.wait(5s), -SIGKILL);
+  EXPECT_EQ(daemon.wait(kAtOnce), -SIGKILL);
   struct stat found {};
   EXPECT_NE(::stat(dir.c_str(), &found), 0);
   EXPECT_EQ(errno, ENOTCONN);

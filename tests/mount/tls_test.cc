@@ -106,6 +106,8 @@ TEST_F(Tls, ASecondConnectionGoesOnWithTheSessionOfTheFirst) {
   for (int i = 0; i < 100 && of_fetch(mount, "connections_open") > 0; ++i) ::usleep(50'000);
   EXPECT_EQ(read_at(mount / "f", 50 * 4096, 4096, O_DIRECT).error, 0);
   EXPECT_TRUE(await_fetch(mount, "connections_opened", 2));
+  EXPECT_TRUE(until([&] { return server.resumed().size() == 2; }, std::chrono::seconds(10)))
+      << "it writes them later";
   EXPECT_EQ(server.resumed(), (std::vector<bool>{false, true}));
 }
 
