@@ -278,6 +278,8 @@ TEST_F(Hang, SigtermIsHeardWhileTheDiskWithTheSecretsHangs) {
       "secrets/auth.conf", "[p]\nmatch = " + well_.base() + "/\nheader = X-Word: one\n");
   ASSERT_EQ(::chmod(conf.c_str(), 0600), 0);
   Mount mount(manifest_, "auth_file=" + conf);
+  // Until it takes commands it is still starting, and reads them once more itself.
+  ASSERT_TRUE(until([&] { return run({skimfs(), "status", mount.dir()}).ok(); }, 20s));
   {
     const DeadCover cover(scratch_ / "secrets");
     std::this_thread::sleep_for(2500ms);  // it is looked at once a second
