@@ -109,9 +109,9 @@ bool HttpTransport::Engine::prepare(Connection& connection, const WireRequest& r
   }
   const bool ask_proxy = !connection.secure && !limits_.proxy.empty();
   const std::string& url = ask_proxy ? limits_.proxy : connection.origin;
-  const std::string& proxy = connection.secure ? limits_.proxy : std::string();
+  const char* const proxy = connection.secure ? limits_.proxy.c_str() : "";
   return curl_easy_setopt(easy, CURLOPT_URL, url.c_str()) == CURLE_OK &&
-         curl_easy_setopt(easy, CURLOPT_PROXY, proxy.c_str()) == CURLE_OK;
+         curl_easy_setopt(easy, CURLOPT_PROXY, proxy) == CURLE_OK;
 }
 
 bool HttpTransport::Engine::take_share(Connection& connection) noexcept {
