@@ -18,12 +18,14 @@ using std::chrono::milliseconds;
 // How old a status may be.
 constexpr milliseconds kStatusAge{50};
 
-// Signals are for the threads that expect them; a new thread inherits the mask.
+// Signals are for the threads that expect them; a new thread inherits the mask.  Not so faults,
+// which are a thread's own and have a handler (a mapped index that was cut): blocked, they kill.
 class AllSignalsBlocked {
  public:
   AllSignalsBlocked() noexcept {
     sigset_t all;
     sigfillset(&all);
+    for (const int fault : {SIGBUS, SIGSEGV, SIGFPE, SIGILL}) sigdelset(&all, fault);
     pthread_sigmask(SIG_SETMASK, &all, &before_);
   }
   ~AllSignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }

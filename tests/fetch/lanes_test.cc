@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <csignal>
 #include <map>
 #include <memory>
 #include <set>
@@ -130,6 +131,42 @@ TEST_F(Lanes, AllEndWithinASecondWhileEveryServerHangs) {
   EXPECT_LT(std::chrono::steady_clock::now() - before, 10s);
   for (const auto& sink : sinks)
     EXPECT_EQ(sink->wait(), std::make_error_code(std::errc::operation_canceled));
+}
+
+// Asked on the lane's thread.
+struct SeesTheMask final : fetch::NetSource {
+  explicit SeesTheMask(sigset_t& mask) : mask_(mask) {}
+  fetch::NetSight look() noexcept override {
+    pthread_sigmask(SIG_BLOCK, nullptr, &mask_);
+    return {};
+  }
+  sigset_t& mask_;
+};
+
+struct Deaf final : fetch::FetchObserver {
+  void on_event(const fetch::FetchEvent&) noexcept override {}
+};
+
+// S-NAME-7: the pages of a mapped index may be gone when a lane looks a name up.
+TEST(Lane, HearsOfFaultsAndOfNoOtherSignals) {
+  HostileOrigin origin;
+  origin.add("/f", 100);
+  sigset_t mask;
+  sigemptyset(&mask);
+  {
+    fetch::SteadyClock clock;
+    Deaf observer;
+    fetch::Fetcher fetcher({}, clock, observer,
+                           [&] { return std::make_unique<SeesTheMask>(mask); });
+    const auto sink = std::make_shared<WaitingSink>();
+    fetcher.fetch({.object = std::make_shared<fetch::Object>(fetch::Object{{origin.url("/f")}}),
+                   .range = {0, 99},
+                   .sink = sink});
+    EXPECT_EQ(sink->wait(), std::error_code());
+  }
+  EXPECT_EQ(sigismember(&mask, SIGTERM), 1);
+  for (const int fault : {SIGBUS, SIGSEGV, SIGFPE, SIGILL})
+    EXPECT_EQ(sigismember(&mask, fault), 0) << fault;
 }
 
 TEST(Lane, IsPunctualAlsoWhenItHasJustBeenBusy) {
