@@ -22,6 +22,8 @@ Signals::Signals() {
 }
 
 Signals::~Signals() {
+  while (next()) {  // those that came during the stop would end the process, which is ending
+  }
   close(fd_);
   pthread_sigmask(SIG_SETMASK, &before_, nullptr);
 }
