@@ -106,7 +106,7 @@ TEST_F(Automount, SigtermUnmountsWhatWasMounted) {
   ASSERT_TRUE(status.ok()) << status.all();
   const pid_t daemon = nlohmann::json::parse(status.out).at("pid").get<pid_t>();
   ::kill(daemon, SIGTERM);
-  EXPECT_EQ(wait_for(daemon, 2s), 0);
+  EXPECT_EQ(wait_for(daemon, kAtOnce), 0);
   EXPECT_EQ(types_there(), "autofs\n");
 }
 

@@ -109,7 +109,7 @@ TEST_F(Mounting, WithoutStandardStreamsItStartsAndUnmountsAsEver) {
     const pid_t pid = daemon_pid();
     ASSERT_GT(pid, 0) << closed;
     ::kill(pid, SIGTERM);
-    EXPECT_EQ(wait_for(pid, 2s), 0) << closed;
+    EXPECT_EQ(wait_for(pid, kAtOnce), 0) << closed;
     EXPECT_EQ(mount_row(dir_), "") << closed;
     run({"umount", "-l", dir_});
   }
@@ -140,7 +140,7 @@ TEST_F(Mounting, UmountEndsTheDaemon) {
   ASSERT_GT(pid, 0);
   const Outcome outcome = run({skimfs(), "umount", dir_});
   EXPECT_TRUE(outcome.ok()) << outcome.all();
-  EXPECT_EQ(wait_for(pid, 2s), 0);
+  EXPECT_EQ(wait_for(pid, kAtOnce), 0);
   EXPECT_EQ(mount_row(dir_), "");
 }
 
@@ -149,7 +149,7 @@ TEST_F(Mounting, SigtermUnmounts) {
   const pid_t pid = daemon_pid();
   ASSERT_GT(pid, 0);
   ::kill(pid, SIGTERM);
-  EXPECT_EQ(wait_for(pid, 2s), 0);
+  EXPECT_EQ(wait_for(pid, kAtOnce), 0);
   EXPECT_EQ(mount_row(dir_), "");
 }
 
