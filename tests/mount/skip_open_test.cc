@@ -170,7 +170,7 @@ TEST_F(SkipOpen, AFileThatChangedAfterAllIsSoonTheNewOne) {
       EXPECT_TRUE(old.matches(0, 4096, read_at(mount / "f", 0, 4096, O_DIRECT).bytes));
       origin.change("/f");
       EXPECT_EQ(read_at(mount / "f", at, 4096, O_DIRECT).error, ESTALE);
-      const auto end = std::chrono::steady_clock::now() + 20s;  // two, on a slow machine
+      const auto end = std::chrono::steady_clock::now() + 20s;  // a second or two
       ReadResult got;
       do {
         got = read_at(mount / "f", at, 4096, O_DIRECT);
