@@ -33,6 +33,7 @@ void FetchLoop::on_connected(Attempt& attempt, bool reused, bool public_peer) {
   attempt.peer_is_public = public_peer;
   attempt.sent = true;
   attempt.reused = reused;
+  attempt.pipelined = attempt.pipelined && reused;
   attempt.progressed = clock_.now();
   if (reused) {
     ++attempt.host.reused;
@@ -46,7 +47,8 @@ void FetchLoop::on_connected(Attempt& attempt, bool reused, bool public_peer) {
 
 // It was not used after all, and the transport times connecting.
 void FetchLoop::on_lost(Attempt& attempt) {
-  attempt.sent = attempt.reused = false;
+  if (attempt.pipelined) attempt.host.no_pipelining(clock_.now());
+  attempt.sent = attempt.reused = attempt.pipelined = false;
   attempt.progressed = clock_.now();
   --attempt.host.reused;
   --reused_;
@@ -60,6 +62,10 @@ bool FetchLoop::on_head(Attempt& attempt, const ResponseHead& head) {
   heard(attempt);
   if (attempt.hedges) return on_hedge_head(attempt, head);
   if (!attempt.order) return false;
+  if (attempt.pipelined && !is_answer(attempt, head)) {
+    send_alone(detach(attempt), "not what was asked for");
+    return false;
+  }
   const bool failed =
       trouble_of(head.status, Errc::server_failed, "").kind == Trouble::Kind::transient;
   if (failed) host_failed(attempt);
@@ -77,7 +83,7 @@ void FetchLoop::answered(Attempt& attempt, bool well) {
   attempt.progressed = now;
   if (!well) return;
   attempt.host.health.good();
-  if (attempt.sent) attempt.host.health.answered(attempt.first_byte, now);
+  if (attempt.timed()) attempt.host.health.answered(attempt.first_byte, now);
 }
 
 bool FetchLoop::on_range_head(Attempt& attempt, const ResponseHead& head) {
@@ -96,9 +102,11 @@ void FetchLoop::accepted(Attempt& attempt, Slice slice) {
   Order& order = *attempt.order;
   drop_hedge(order);
   attempt.host.good();
-  attempt.host.hedging.answered(attempt.first_byte);
-  attempt.host.pace->note_first_byte(attempt.first_byte, attempt.progressed);
-  order.pace->note_first_byte(attempt.first_byte, attempt.progressed);
+  if (attempt.timed()) {
+    attempt.host.hedging.answered(attempt.first_byte);
+    attempt.host.pace->note_first_byte(attempt.first_byte, attempt.progressed);
+    order.pace->note_first_byte(attempt.first_byte, attempt.progressed);
+  }
   if (order.source().plain) attempt.host.never_condition();
   learn_target(order);
   resolved(order);
@@ -243,6 +251,7 @@ void FetchLoop::on_end(Attempt& attempt, const ExchangeEnd& end) {
 }
 
 void FetchLoop::broken(Attempt& attempt, const ExchangeEnd& end) {
+  if (attempt.pipelined && !attempt.slice) return send_alone(detach(attempt), end.detail);
   // A body that ends with its connection ends "well" wherever it is cut.
   const Fault fault = end.fault == Fault::none && attempt.slice ? Fault::short_body : end.fault;
   if (fault == Fault::connect || fault == Fault::connect_timeout)

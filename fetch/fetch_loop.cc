@@ -173,7 +173,10 @@ void FetchLoop::launch(Order& order) {
   order.state = Order::State::running;
   ++order.attempts;
   order.host->hedging.sent();
-  start(attempt, request_for(order, attempt, *credential));
+  WireRequest request = request_for(order, attempt, *credential);
+  request.behind = exchange_before(order);
+  start(attempt, request);
+  if (attempt.pipelined) watch(order);
 }
 
 FetchLoop::Attempt& FetchLoop::begin_attempt(Order& order, Slots& slots) {
@@ -187,7 +190,7 @@ FetchLoop::Attempt& FetchLoop::begin_attempt(Order& order, Slots& slots) {
 }
 
 void FetchLoop::start(Attempt& attempt, const WireRequest& request) {
-  transport_.start(request, attempt);
+  attempt.pipelined = transport_.start(request, attempt);
   attempt.started = true;
 }
 

@@ -97,6 +97,12 @@ class FetchLoop {
   bool must_be_public(const Order& order) const;
   bool add_condition(const Order& order, WireRequest& request) const;
 
+  // Behind an answer that is not over (fetch_pipelining.cc).
+  const Attempt* exchange_before(const Order& order) const noexcept;
+  static bool is_answer(const Attempt& attempt, const ResponseHead& head);
+  void overdue_behind(Order& order);
+  void send_alone(Order& order, std::string_view why);
+
   // Which connection (fetch_patience.cc).
   bool patient(const Order& order) const;
   void await_connection(Order& order);

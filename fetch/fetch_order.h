@@ -121,6 +121,9 @@ class FetchLoop::Attempt final : public Exchange {
     loop.release(*this);
   }
 
+  // Its first byte tells how far the host is.
+  bool timed() const noexcept { return sent && !pipelined; }
+
   // Null: nobody, it only drains.
   const Order* served() const noexcept { return order ? order : hedges; }
 
@@ -143,6 +146,7 @@ class FetchLoop::Attempt final : public Exchange {
   bool reused = false;
   bool peer_is_public = false;  // at an address of the whole Internet (address.h)
   bool started = false;         // the transport knows it
+  bool pipelined = false;       // sent behind another, or about to be
   bool sent = false;
   bool trial = false;          // of the host's breaker
   bool heard = false;          // the host said something

@@ -73,6 +73,11 @@ void FetchLoop::watch(Order& order) {
     again = std::min(again, over);
     if (now >= over) what = "net_change", blameless = true;
   }
+  if (attempt.pipelined && !attempt.slice) {
+    const TimePoint over = attempt.progressed + kStuck;
+    if (now >= over) return overdue_behind(order);
+    again = std::min(again, over);
+  }
   if (attempt.trial && !attempt.heard && attempt.host.breaker().state() == Breaker::State::open) {
     if (now >= order.patience) return leave_trial(order);
     again = std::min(again, order.patience);

@@ -47,7 +47,7 @@ void Host::pushed_back(Why why, TimePoint began, TimePoint now) noexcept {
 }
 
 bool Host::idle(TimePoint now) const noexcept {
-  return unused() && limit_ == cap_ && paused_until_ <= now && conditional_ &&
+  return unused() && limit_ == cap_ && paused_until_ <= now && conditional_ && pipelines(now) &&
          breaker_.failures() == 0;
 }
 

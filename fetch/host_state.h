@@ -59,6 +59,10 @@ class Host {
   void never_condition() noexcept { conditional_ = false; }
   bool conditional() const noexcept { return conditional_; }
 
+  // A request that was pipelined to this peer came to nothing: none is for a while.
+  void no_pipelining(TimePoint now) noexcept { pipelines_at_ = now + kNoPipelining; }
+  bool pipelines(TimePoint now) const noexcept { return now >= pipelines_at_; }
+
   // The network is another one: what it was away for may have passed.
   void network_changed(TimePoint now) noexcept;
 
@@ -77,6 +81,8 @@ class Host {
   std::shared_ptr<Pace> pace;  // the table's
 
  private:
+  static constexpr std::chrono::minutes kNoPipelining{10};
+
   std::string name_;
   unsigned cap_;
   unsigned limit_;
@@ -88,6 +94,7 @@ class Host {
   std::uint64_t pauses_ = 0;
   TimePoint last_used_{};
   bool conditional_ = true;
+  TimePoint pipelines_at_{};
   Breaker breaker_;
   RetryBudget budget_;
 };

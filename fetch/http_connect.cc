@@ -185,7 +185,7 @@ void HttpTransport::Engine::connected(Connection& connection) {
   }
   reached(connection, peer);
   connection.public_peer = limits_.proxy.empty() && is_public(std::string_view(peer));
-  if (connection.dial.public_only && !connection.public_peer) {
+  if (connection.talk.public_only && !connection.public_peer) {
     connection.dial.verdict = Fault::address;
     return;
   }
@@ -331,7 +331,7 @@ curl_socket_t HttpTransport::Engine::on_open(void* opaque, curlsocktype,
   });
   if (!known) dial.verdict = Fault::local;
   if (!known || shunned) return CURL_SOCKET_BAD;
-  if (dial.public_only && !is_public(address->addr)) {
+  if (connection.talk.public_only && !is_public(address->addr)) {
     dial.verdict = Fault::address;
     return CURL_SOCKET_BAD;
   }

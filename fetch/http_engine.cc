@@ -77,12 +77,17 @@ HttpTransport::Engine::~Engine() {
 
 // ------------------------------------------------------------------------------- connections
 
-void HttpTransport::Engine::start(const WireRequest& request, Exchange& exchange) {
+bool HttpTransport::Engine::start(const WireRequest& request, Exchange& exchange) {
   const bool secure = is_secure(request.url);
   const bool to_proxy = !secure && !limits_.proxy.empty();
   auto text = request_text(request, to_proxy, std::chrono::system_clock::now());
   const std::string_view origin = parts_of(request.url).origin;
 
+  if (Connection* const busy = text ? busy_for(request, origin) : nullptr) {
+    engage(busy->next, request, *std::move(text), exchange);
+    begun_.push_back(busy);
+    return true;
+  }
   Connection* const idle = request.fresh || !text ? nullptr : quiet_for(request, origin);
   Connection& connection = idle ? *idle : closed_connection();
   if (!idle) {
@@ -92,12 +97,8 @@ void HttpTransport::Engine::start(const WireRequest& request, Exchange& exchange
     connection.tls = secure || is_secure(limits_.proxy);
   }
   std::erase(idle ? idle_ : closed_, &connection);  // nothing fails from here on
-  connection.talk.exchange = &exchange;
-  connection.talk.wants = request.wants;
-  connection.talk.head_only = request.head_only;
-  if (text) connection.talk.request = *std::move(text);
-  connection.dial.public_only = request.public_only;
-  busy_poll_.started(request.wants);
+  const bool asks = text.has_value();
+  engage(connection.talk, request, std::move(text).value_or(""), exchange);
   begun_.push_back(&connection);
   if (idle) {
     connection.state = Connection::State::running;
@@ -108,37 +109,74 @@ void HttpTransport::Engine::start(const WireRequest& request, Exchange& exchange
     Dial& dial = connection.dial;
     dial.error[0] = '\0';
     dial.verdict = prepare(connection, request) ? Fault::none : Fault::local;
-    if (!text) dial.verdict = Fault::protocol;  // will not be signed the next time either
+    if (!asks) dial.verdict = Fault::protocol;  // will not be signed the next time either
   }
+  return false;
+}
+
+void HttpTransport::Engine::engage(Talk& talk, const WireRequest& request, std::string text,
+                                   Exchange& exchange) noexcept {
+  talk.exchange = &exchange;
+  talk.wants = request.wants;
+  talk.head_only = request.head_only;
+  talk.public_only = request.public_only;
+  talk.request = std::move(text);
+  busy_poll_.started(request.wants);
 }
 
 void HttpTransport::Engine::abort(Exchange& exchange) noexcept {
-  for (const auto& connection : connections_) {
-    if (connection->talk.exchange != &exchange) continue;
-    std::erase(begun_, connection.get());
-    forget_talk(*connection);
-    return close(*connection);
+  for (const auto& each : connections_) {
+    Connection& connection = *each;
+    if (connection.next.exchange == &exchange) {
+      // Its answer comes all the same, and would be taken for another's.
+      if (connection.next.sent > 0) connection.talk.persistent = false;
+      if (connection.next.blocked) watch_socket(connection.socket, EPOLLIN);
+      std::erase(begun_, &connection);
+      return forget(connection.next);
+    }
+    if (connection.talk.exchange != &exchange) continue;
+    std::erase(begun_, &connection);
+    forget_pending(connection);
+    forget(connection.talk);
+    return connection.next.exchange ? dial_for_next(connection) : close(connection);
   }
 }
 
 void HttpTransport::Engine::begin(Connection& connection) {
+  if (connection.next.exchange) return send(connection);
   if (connection.state == Connection::State::running) return talk(connection, true);
   if (connection.dial.verdict != Fault::none)
     return not_connected(connection, connection.dial.verdict);
   dial(connection);
 }
 
+bool HttpTransport::Engine::suits(const Connection& connection, const WireRequest& request,
+                                  std::string_view origin) noexcept {
+  if (connection.origin != origin || connection.host_port != request.host_port) return false;
+  if (request.public_only && !connection.public_peer) return false;
+  return !connection.secure ||
+         same_certificate(connection.credential->get(), request.credential.get());
+}
+
 // The one that rested the shortest: its path is known best.
 HttpTransport::Engine::Connection* HttpTransport::Engine::idle_for(
     const WireRequest& request, std::string_view origin) noexcept {
-  for (auto at = idle_.rbegin(); at != idle_.rend(); ++at) {
-    const Connection& idle = **at;
-    if (idle.origin != origin || idle.host_port != request.host_port || is_worn(idle)) continue;
-    if (request.public_only && !idle.public_peer) continue;
-    if (!idle.secure || same_certificate(idle.credential->get(), request.credential.get()))
-      return *at;
-  }
+  for (auto at = idle_.rbegin(); at != idle_.rend(); ++at)
+    if (!is_worn(**at) && suits(**at, request, origin)) return *at;
   return nullptr;
+}
+
+// The one this request may be sent over behind another: the answer there has begun, and leaves the
+// connection open.
+HttpTransport::Engine::Connection* HttpTransport::Engine::busy_for(
+    const WireRequest& request, std::string_view origin) noexcept {
+  if (!request.behind || request.fresh) return nullptr;
+  const auto runs_it = [&](const auto& each) { return each->talk.exchange == request.behind; };
+  const auto found = std::ranges::find_if(connections_, runs_it);
+  if (found == connections_.end() || !suits(**found, request, origin)) return nullptr;
+  const Talk& talk = (*found)->talk;
+  const bool bears_it = talk.head.complete() && talk.persistent && !talk.blocked;
+  return bears_it && !(*found)->next.exchange ? found->get() : nullptr;
 }
 
 // One on which nothing has come meanwhile: an end of it, or an answer that nobody asked for.
@@ -199,10 +237,12 @@ void HttpTransport::Engine::leave_socket(Connection& connection) noexcept {
   sockets_.forget_gone();
 }
 
-void HttpTransport::Engine::forget_talk(Connection& connection) noexcept {
-  Talk& talk = connection.talk;
-  busy_poll_.ended(talk.wants);
+void HttpTransport::Engine::forget_pending(Connection& connection) noexcept {
   if (std::exchange(connection.pending, false)) std::erase(pending_, &connection);
+}
+
+void HttpTransport::Engine::forget(Talk& talk) noexcept {
+  busy_poll_.ended(talk.wants);
   talk.exchange = nullptr;
   talk.sent = 0;
   talk.blocked = talk.reused = talk.heard = false;
@@ -211,15 +251,36 @@ void HttpTransport::Engine::forget_talk(Connection& connection) noexcept {
   talk.persistent = false;
 }
 
+// The connection is over before it was the next one's turn: that goes over another.
+void HttpTransport::Engine::dial_for_next(Connection& connection) noexcept {
+  std::swap(connection.talk, connection.next);
+  leave_socket(connection);
+  connection.talk.sent = 0;
+  connection.talk.blocked = false;
+  connection.dial.verdict = Fault::none;
+  connection.state = Connection::State::dialling;
+  ++dialling_;
+  begun_.push_back(&connection);
+}
+
 void HttpTransport::Engine::finish(Connection& connection, Fault fault, std::string_view detail,
                                    bool keep) {
   Exchange& exchange = *connection.talk.exchange;
-  forget_talk(connection);
-  if (keep && !is_worn(connection))
+  forget_pending(connection);
+  forget(connection.talk);
+  Exchange* const next = connection.next.exchange;
+  if (next && keep)
+    std::swap(connection.talk, connection.next);
+  else if (next)
+    dial_for_next(connection);
+  else if (keep && !is_worn(connection))
     rest(connection);
   else
     close(connection);
   exchange.end({fault, detail});
+  if (!next || !keep) return;
+  connection.talk.reused = true;
+  next->connected(true, connection.public_peer);
 }
 
 void HttpTransport::Engine::close_evicted() noexcept {
@@ -302,7 +363,7 @@ void HttpTransport::Engine::happened(const epoll_event& event) {
   if (Connection* const connection = by_socket(socket)) {
     using State = Connection::State;
     if (connection->state == State::idle && !is_quiet(*connection)) return close(*connection);
-    if (connection->state == State::running && connection->talk.blocked) send(*connection);
+    if (connection->state == State::running && connection->asking().blocked) send(*connection);
     if (connection->state == State::running && (event.events & ~EPOLLOUT) != 0)
       receive(*connection);
     return;
@@ -345,8 +406,8 @@ HttpTransport::HttpTransport(const FetchLimits& limits, SocketWatch& watch)
     : engine_(std::make_unique<Engine>(limits, watch)) {}
 HttpTransport::~HttpTransport() = default;
 
-void HttpTransport::start(const WireRequest& request, Exchange& exchange) {
-  engine_->start(request, exchange);
+bool HttpTransport::start(const WireRequest& request, Exchange& exchange) {
+  return engine_->start(request, exchange);
 }
 void HttpTransport::abort(Exchange& exchange) noexcept { engine_->abort(exchange); }
 void HttpTransport::poll(milliseconds at_most) { engine_->poll(at_most); }

@@ -38,7 +38,7 @@ class HttpTransport::Engine {
   Engine(const FetchLimits& limits, SocketWatch& watch);
   ~Engine();
 
-  void start(const WireRequest& request, Exchange& exchange);
+  bool start(const WireRequest& request, Exchange& exchange);
   void abort(Exchange& exchange) noexcept;
   void poll(std::chrono::milliseconds at_most);
   void wake() noexcept;
@@ -69,17 +69,17 @@ class HttpTransport::Engine {
   };
   // How a connection comes to be.
   struct Dial {
-    bool public_only = false;
     std::vector<Tried> tried;          // in order, until one answers
     std::size_t displaced = 0;         // of those: made way for the ones after them
     std::vector<std::string> shunned;  // addresses that were not tried
     Fault verdict = Fault::none;       // ours, which says more than libcurl's
     std::array<char, CURL_ERROR_SIZE> error;
   };
-  // The exchange that runs on a connection.
+  // An exchange on a connection.
   struct Talk {
-    Exchange* exchange = nullptr;  // null: none does
+    Exchange* exchange = nullptr;  // null: none
     std::uint64_t wants = 0;
+    bool public_only = false;
     std::string request;
     std::size_t sent = 0;  // bytes of it
     bool blocked = false;  // the rest waits for room in the socket
@@ -118,17 +118,28 @@ class HttpTransport::Engine {
     TimePoint made{};      // when the connection was
     TimePoint idle_since{};
     Talk talk;
+    Talk next;  // pipelined: its answer comes behind that one's
+
+    // Whose request is being sent, or was last.
+    Talk& asking() noexcept { return next.exchange ? next : talk; }
   };
 
   // http_engine.cc: which connections there are.
   Connection* idle_for(const WireRequest& request, std::string_view origin) noexcept;
   Connection* quiet_for(const WireRequest& request, std::string_view origin) noexcept;
+  static bool suits(const Connection& connection, const WireRequest& request,
+                    std::string_view origin) noexcept;
+  Connection* busy_for(const WireRequest& request, std::string_view origin) noexcept;
   Connection& closed_connection();
+  void engage(Talk& talk, const WireRequest& request, std::string text,
+              Exchange& exchange) noexcept;
   void begin(Connection& connection);
   void rest(Connection& connection) noexcept;
   void close(Connection& connection) noexcept;
   void leave_socket(Connection& connection) noexcept;
-  void forget_talk(Connection& connection) noexcept;
+  void forget_pending(Connection& connection) noexcept;
+  void forget(Talk& talk) noexcept;
+  void dial_for_next(Connection& connection) noexcept;
   void finish(Connection& connection, Fault fault, std::string_view detail, bool keep);
   void close_evicted() noexcept;
   void close_old() noexcept;

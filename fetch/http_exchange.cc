@@ -27,7 +27,7 @@ void HttpTransport::Engine::talk(Connection& connection, bool reused) {
 // --------------------------------------------------------------------------------- the request
 
 void HttpTransport::Engine::send(Connection& connection) {
-  Talk& talk = connection.talk;
+  Talk& talk = connection.asking();
   const std::string_view rest = std::string_view(talk.request).substr(talk.sent);
   std::size_t sent = 0;
   const CURLcode code = curl_easy_send(connection.easy.get(), rest.data(), rest.size(), &sent);
@@ -132,9 +132,15 @@ void HttpTransport::Engine::take_body(Connection& connection, std::span<const st
   }
   if (talk.body.fault() != Fault::none)
     return finish(connection, talk.body.fault(), "the body has no end that can be known", false);
-  // Bytes behind the end belong to nobody, and to no answer that is to come.
-  if (talk.body.complete())
-    finish(connection, Fault::none, "", talk.persistent && bytes.empty() && !talk.blocked);
+  if (!talk.body.complete()) return;
+  // Bytes behind the end are of the next answer, if that was asked for, or of none.
+  const Talk& next = connection.next;
+  const bool asked = next.exchange && next.sent == next.request.size();
+  const bool keep = talk.persistent && !talk.blocked && (asked || bytes.empty());
+  finish(connection, Fault::none, "", keep);
+  if (!keep || bytes.empty()) return;
+  connection.talk.heard = true;
+  take(connection, bytes);
 }
 
 void HttpTransport::Engine::ended(Connection& connection) {

@@ -25,7 +25,7 @@ class HttpTransport final : public Transport {
   // Closes every connection; no exchange hears of it.
   ~HttpTransport() override;
 
-  void start(const WireRequest& request, Exchange& exchange) override;
+  bool start(const WireRequest& request, Exchange& exchange) override;
   void abort(Exchange& exchange) noexcept override;
   void poll(std::chrono::milliseconds at_most) override;
   void wake() noexcept override;

@@ -19,6 +19,7 @@
 namespace skimfs::fetch {
 
 struct Credential;
+struct Exchange;
 
 struct WireRequest {
   std::string url = {};
@@ -29,6 +30,9 @@ struct WireRequest {
   bool fresh = false;                     // on a new connection
   bool public_only = false;  // to an address of the whole Internet (address.h), or not at all
   std::shared_ptr<const Credential> credential = nullptr;  // null: none
+  // That runs: this request may be sent over its connection before its answer is over (pipelining,
+  // RFC 9112 section 9.3.2).  Null: none.
+  const Exchange* behind = nullptr;
 };
 
 // How an exchange ended, below HTTP.
@@ -92,8 +96,9 @@ struct SocketWatch {
 
 struct Transport {
   // `exchange` lives until its end() or abort().  Throws std::bad_alloc: then nothing has begun,
-  // and the exchange is forgotten.
-  virtual void start(const WireRequest& request, Exchange& exchange) = 0;
+  // and the exchange is forgotten.  True: it is sent behind another, as it may be, and connected()
+  // comes when that one is over, whichever connection it goes over then.
+  virtual bool start(const WireRequest& request, Exchange& exchange) = 0;
   virtual void abort(Exchange& exchange) noexcept = 0;  // closes the connection; no call follows
   virtual void poll(std::chrono::milliseconds at_most) = 0;
   virtual void wake() noexcept = 0;  // any thread: poll() returns soon

@@ -34,6 +34,8 @@ std::string describe(const fetch::FetchEvent& event) {
     fmt::format_to(std::back_inserter(text), " try={} act=ask-mirror", event.attempt);
   else if (event.what == std::string_view("hedge"))
     fmt::format_to(std::back_inserter(text), " try={} act=ask-twice", event.attempt);
+  else if (event.what == std::string_view("pipelining"))
+    fmt::format_to(std::back_inserter(text), " try={} act=ask-alone", event.attempt);
   else if (event.wait.count() < 0)
     fmt::format_to(std::back_inserter(text), " try={} act=give-up", event.attempt);
   else

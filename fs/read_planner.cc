@@ -35,8 +35,6 @@ constexpr auto kIdle = 2s;   // halves a window
 constexpr auto kDead = 10s;  // ends a stream
 constexpr double kWorthwhile = 1.1;
 constexpr auto kNoTrial = 8s;  // after one that brought nothing
-// As near as a machine of the same site, where one connection is as good as many.
-constexpr auto kNear = 2ms;
 // At a distance: windows up to here are four requests, larger ones eight of capped connections.  A
 // new connection begins slowly, and what it brings is waited for in its turn.
 constexpr std::uint64_t kFewRequests = 16 * kMiB;
@@ -78,7 +76,7 @@ ReadPlanner::Reach ReadPlanner::reach(const PlannerLimits& limits,
               .share = 1.0 / 2,
               .share_beyond = 1.0 / 2};
   if (!pace.known()) return reach;
-  if (pace.first_byte < kNear && !pace.capped()) {
+  if (pace.near()) {
     reach.share = reach.share_beyond = 5.0 / 6;
     reach.window_max = std::min(limits.window_max, limits.segment_max / 5 * 6);
     reach.start = 0;

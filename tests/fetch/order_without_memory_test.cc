@@ -93,10 +93,10 @@ class Fragile final : public fetch::Transport {
  public:
   explicit Fragile(FakeTransport& fake) : fake_(fake) {}
 
-  void start(const fetch::WireRequest& request, fetch::Exchange& exchange) override {
+  bool start(const fetch::WireRequest& request, fetch::Exchange& exchange) override {
     ::operator delete(::operator new(1));
     const Arming spared(false);
-    fake_.start(request, calls_.emplace_back(exchange, *this));
+    return fake_.start(request, calls_.emplace_back(exchange, *this));
   }
   void abort(fetch::Exchange& exchange) noexcept override {
     const Arming spared(false);

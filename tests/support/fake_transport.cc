@@ -23,11 +23,16 @@ fetch::ByteRange FakeTransport::Sent::range() const {
   return {first, last};
 }
 
-void FakeTransport::start(const fetch::WireRequest& request, fetch::Exchange& exchange) {
+bool FakeTransport::start(const fetch::WireRequest& request, fetch::Exchange& exchange) {
   EXPECT_FALSE(in_callback_) << "start() from inside a callback";
+  std::optional<std::size_t> behind;
+  for (const std::size_t i : live)
+    if (pipelines && request.behind == sent[i].exchange) behind = i;
+  EXPECT_TRUE(behind || !request.behind || !pipelines) << "behind one that is over";
   live.insert(sent.size());
-  sent.push_back({request, &exchange});
+  sent.push_back({request, &exchange, behind});
   peak = std::max(peak, running());
+  return behind.has_value();
 }
 
 void FakeTransport::abort(fetch::Exchange& exchange) noexcept {

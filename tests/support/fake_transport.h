@@ -6,6 +6,7 @@
 #pragma once
 
 #include <deque>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -23,6 +24,7 @@ class FakeTransport final : public fetch::Transport {
   struct Sent {
     fetch::WireRequest request;
     fetch::Exchange* exchange = nullptr;  // null: ended or aborted
+    std::optional<std::size_t> behind;    // sent so, whom
     bool aborted = false;                 // by the loop
     bool stopped = false;                 // by a callback
 
@@ -33,11 +35,14 @@ class FakeTransport final : public fetch::Transport {
     fetch::ByteRange range() const;
   };
 
-  void start(const fetch::WireRequest& request, fetch::Exchange& exchange) override;
+  bool start(const fetch::WireRequest& request, fetch::Exchange& exchange) override;
   void abort(fetch::Exchange& exchange) noexcept override;
   void poll(std::chrono::milliseconds at_most) override;
   void wake() noexcept override {}
   void network_changed() override { ++network_changes; }
+
+  // Whether requests are sent behind others that run.  Who plays them gives each its turn.
+  bool pipelines = false;
 
   // Each acts on request `i`, counted from 0 in the order they were sent.  False: the loop stopped
   // the exchange, whose end() has been called.
