@@ -198,14 +198,10 @@ KernelMount::KernelMount(const Wanted& wanted, Steward& steward)
   const auto device = mount_directly(wanted);
   by_helper_ = !device;
   device_ = device ? *device : mount_by_helper(wanted);
-  mounted_ = true;
   if (const auto there = topmost_at(read_mount_table(), directory_)) number_ = there->device;
 }
 
-KernelMount::~KernelMount() {
-  unmount();
-  if (device_ >= 0) close(device_);
-}
+KernelMount::~KernelMount() { unmount(); }
 
 int KernelMount::duplicate_device() const {
   const int fd = fcntl(device_, F_DUPFD_CLOEXEC, 3);
@@ -223,7 +219,12 @@ bool KernelMount::may_be_there() const {
 }
 
 void KernelMount::unmount() noexcept {
-  if (!std::exchange(mounted_, false)) return;
+  if (device_ < 0) return;
+  take_down();
+  close(std::exchange(device_, -1));
+}
+
+void KernelMount::take_down() noexcept {
   try {
     if (!may_be_there()) return;
     int error = 0;

@@ -39,19 +39,20 @@ class KernelMount {
   // Is it, as far as the mount table shows, still what its directory leads to?  Any thread.  Throws
   // std::system_error.
   bool may_be_there() const;
-  // Lazily where it is busy; not, when somebody else has done so already.  Idempotent.
+  // Lazily where it is busy; not, when somebody else has done so already.  Closes its descriptor of
+  // /dev/fuse: once the duplicates are closed, too, nobody waits for answers.  Idempotent.
   void unmount() noexcept;
 
  private:
   // Nothing is mounted yet, but what is from here on is taken down again whatever happens.
   KernelMount(const std::string& directory, Steward& steward);
+  void take_down() noexcept;
 
   const std::string directory_;
   Steward& steward_;
   std::string number_;
-  int device_ = -1;
+  int device_ = -1;         // as long as it is mounted
   bool by_helper_ = false;  // mounted by fusermount3, which must unmount it too
-  bool mounted_ = false;
 };
 
 }  // namespace skimfs::fs::shell

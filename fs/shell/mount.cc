@@ -250,6 +250,7 @@ void Mount::stop() noexcept {
   keeper_.tick();  // interrupts that came in meanwhile
   keeper_.stop();
   kernel_mount_.unmount();
+  session_.disconnect();
   reloader_.stop();  // last: what they read the manifest and secrets from may hang
   secrets_.stop();
 }

@@ -37,7 +37,7 @@ class ServedManifest {
   void watch();
   void tell_again(const std::stop_token& stop) noexcept;
   // Once the `stop` of the calls above is requested: waits until the kernel is being told of
-  // nothing any more.
+  // nothing any more.  Nor will it be: each telling looks at `stop` first.
   void finish_telling() noexcept { const std::lock_guard lock(telling_); }
 
  private:

@@ -165,6 +165,7 @@ void Session::forget_contents(Inode inode) noexcept {
 }
 
 void Session::stop() noexcept {
+  if (!session_) return;
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
