@@ -143,14 +143,16 @@ fetch::Result<std::shared_ptr<RemoteFile>> Files::open(Inode inode) {
     const Line said = line(number_of(inode));
     if (!said.row) return tl::unexpected(changed());
     manifest::Content content = said.names->tree().content(*said.row);
+    std::string path = said.names->tree().path(*said.row);
     const auto who = profile(content);
     const std::lock_guard lock(mutex_);
-    if (names_ == said.names) return open(inode, said.entry, std::move(content), who);
+    if (names_ == said.names)
+      return open(inode, std::move(path), said.entry, std::move(content), who);
   }
 }
 
 fetch::Result<std::shared_ptr<RemoteFile>> Files::open(
-    Inode inode, const manifest::Entry& entry, manifest::Content content,
+    Inode inode, std::string path, const manifest::Entry& entry, manifest::Content content,
     const std::shared_ptr<const fetch::Profile>& who) {
   const FileNumber number = number_of(inode);
   if (generation_of(inode) != generation(number)) return tl::unexpected(changed());
@@ -163,8 +165,9 @@ fetch::Result<std::shared_ptr<RemoteFile>> Files::open(
   if (auto file = present.file.lock()) return file;
   stay_awake(number, present);
   // Not make_shared: the weak reference would keep the memory of the whole file.
-  std::shared_ptr<RemoteFile> file = std::make_unique<RemoteFile>(
-      inode, attributes->size, std::move(content), who, present.pin, present.integrity);
+  std::shared_ptr<RemoteFile> file =
+      std::make_unique<RemoteFile>(inode, std::move(path), attributes->size, std::move(content),
+                                   who, present.pin, present.integrity);
   present.file = file;
   return file;
 }

@@ -141,7 +141,8 @@ class Files {
   const Slot* slot(FileNumber number) const;
   std::uint64_t generation(FileNumber number) const;
   // With the lock held, of names_.
-  fetch::Result<std::shared_ptr<RemoteFile>> open(Inode inode, const manifest::Entry& entry,
+  fetch::Result<std::shared_ptr<RemoteFile>> open(Inode inode, std::string path,
+                                                  const manifest::Entry& entry,
                                                   manifest::Content content,
                                                   const std::shared_ptr<const fetch::Profile>& who);
   // Its version; made, of what is remembered of it, where there is none.

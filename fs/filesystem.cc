@@ -168,10 +168,9 @@ struct FileSystem::Parts final : FillJudge {
     if (!why) return std::make_shared<OpenFile>(std::move(file));
     count_open_error(why);
     if (why == fetch::Errc::unverifiable) {
-      const std::string path = files.path(number_of(file->inode()));
-      log::event(log::Level::error, "unverifiable", path,
-                 "path=" + log::escape(path) + " why=\"" + file->integrity()->plan().refusal +
-                     "\" act=refuse errno=EIO");
+      log::event(log::Level::error, "unverifiable", file->path(),
+                 "path=" + log::escape(file->path()) + " why=\"" +
+                     file->integrity()->plan().refusal + "\" act=refuse errno=EIO");
     }
     return tl::unexpected(why);
   }
@@ -179,9 +178,8 @@ struct FileSystem::Parts final : FillJudge {
   void overdue(RemoteFile& file, cache::Extent bytes) noexcept override {
     try {
       files.note_error(number_of(file.inode()), make_error_code(fetch::Errc::timed_out));
-      const std::string path = log::escape(files.path(number_of(file.inode())));
-      log::event(log::Level::warning, "deadline", path,
-                 "path=" + path + " off=" + std::to_string(bytes.offset) +
+      log::event(log::Level::warning, "deadline", file.path(),
+                 "path=" + log::escape(file.path()) + " off=" + std::to_string(bytes.offset) +
                      " len=" + std::to_string(bytes.length) + " act=give-up errno=ETIMEDOUT");
     } catch (const std::bad_alloc&) {
       // Counted all the same, by the reader.

@@ -32,10 +32,10 @@ std::vector<std::shared_ptr<const fetch::Object>> objects_of(
 
 }  // namespace
 
-RemoteFile::RemoteFile(Inode inode, std::uint64_t size, manifest::Content content,
+RemoteFile::RemoteFile(Inode inode, std::string path, std::uint64_t size, manifest::Content content,
                        const std::shared_ptr<const fetch::Profile>& profile,
                        std::shared_ptr<VersionPin> pin, std::shared_ptr<Integrity> integrity)
-    : RemoteFile(inode, inode, size, std::move(content), profile, std::move(pin),
+    : RemoteFile(inode, inode, std::move(path), size, std::move(content), profile, std::move(pin),
                  std::move(integrity)) {}
 
 std::shared_ptr<RemoteFile> RemoteFile::list_of(
@@ -49,16 +49,18 @@ std::shared_ptr<RemoteFile> RemoteFile::list_of(
         std::make_shared<Integrity>(std::move(plan), list.size, nullptr, Integrity::Found{});
   auto pin =
       std::make_shared<VersionPin>(stated_versions(list.content, list.size, Validator::strict));
-  return std::shared_ptr<RemoteFile>(new RemoteFile(inode, inode | kLists, list.size, list.content,
-                                                    profile, std::move(pin), std::move(integrity)));
+  return std::shared_ptr<RemoteFile>(new RemoteFile(inode, inode | kLists, {}, list.size,
+                                                    list.content, profile, std::move(pin),
+                                                    std::move(integrity)));
 }
 
-RemoteFile::RemoteFile(Inode inode, cache::VersionId version, std::uint64_t size,
+RemoteFile::RemoteFile(Inode inode, cache::VersionId version, std::string path, std::uint64_t size,
                        manifest::Content content,
                        const std::shared_ptr<const fetch::Profile>& profile,
                        std::shared_ptr<VersionPin> pin, std::shared_ptr<Integrity> integrity)
     : inode_(inode),
       version_(version),
+      path_(std::move(path)),
       size_(size),
       pin_(std::move(pin)),
       integrity_(std::move(integrity)) {

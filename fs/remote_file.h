@@ -35,9 +35,9 @@ class RemoteFile {
     std::string literal;
   };
 
-  // `size`: bytes, as the manifest or a probe says.  `profile`: who asks.  `integrity`: null where
-  // nothing is verified.
-  RemoteFile(Inode inode, std::uint64_t size, manifest::Content content,
+  // `path`: see path().  `size`: bytes, as the manifest or a probe says.  `profile`: who asks.
+  // `integrity`: null where nothing is verified.
+  RemoteFile(Inode inode, std::string path, std::uint64_t size, manifest::Content content,
              const std::shared_ptr<const fetch::Profile>& profile, std::shared_ptr<VersionPin> pin,
              std::shared_ptr<Integrity> integrity);
   // The list of the digests of that inode's pieces.
@@ -46,6 +46,8 @@ class RemoteFile {
                                              const VerifyPolicy& policy);
 
   Inode inode() const noexcept { return inode_; }
+  // For messages, without a look at the manifest, whose disk may hang.  Of a list empty.
+  const std::string& path() const noexcept { return path_; }
   std::uint64_t size() const noexcept { return size_; }
   cache::VersionId version() const noexcept { return version_; }
   bool is_list() const noexcept { return version_ != inode_; }  // no program reads it
@@ -86,12 +88,13 @@ class RemoteFile {
   void closed() noexcept { --handles_; }
 
  private:
-  RemoteFile(Inode inode, cache::VersionId version, std::uint64_t size, manifest::Content content,
-             const std::shared_ptr<const fetch::Profile>& profile, std::shared_ptr<VersionPin> pin,
-             std::shared_ptr<Integrity> integrity);
+  RemoteFile(Inode inode, cache::VersionId version, std::string path, std::uint64_t size,
+             manifest::Content content, const std::shared_ptr<const fetch::Profile>& profile,
+             std::shared_ptr<VersionPin> pin, std::shared_ptr<Integrity> integrity);
 
   const Inode inode_;
   const cache::VersionId version_;
+  const std::string path_;
   const std::uint64_t size_;
   const std::shared_ptr<VersionPin> pin_;
   const std::shared_ptr<Integrity> integrity_;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // A file system whose names are replaced while it is in use.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "fetch/error.h"
@@ -44,6 +45,15 @@ TEST_F(Reloading, AFileThatStaysKeepsInodeAndCachedBytes) {
   EXPECT_EQ(inode("a"), before);
   EXPECT_EQ(read(open("a"), 0, 4096)->bytes, body(kA, 0, 4096));
   EXPECT_EQ(fetching.ranges_asked.size(), asked);
+}
+
+// It is not looked up in the manifest, whose disk may hang: who ends one deadline ends all others.
+TEST_F(Reloading, ADeadlineIsToldWithThePathThatWasOpened) {
+  const auto answer = read(open("a"), 0, 4096);
+  reload("/b\t1\t-\t-\t" + kB + "\n");
+  testing::internal::CaptureStderr();
+  answer->run_out();
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), testing::HasSubstr("ev=deadline path=/a "));
 }
 
 // S-RELOAD-2
