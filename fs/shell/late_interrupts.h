@@ -18,7 +18,9 @@ class LateInterrupts {
  public:
   // A whole request, as it was received.  Any thread.
   void received(const fuse_buf& request) noexcept;
-  // Has libfuse free what it keeps.  No other thread may serve the session.
+  // Has libfuse free what it keeps, up to kMost of them; the rest goes with the process.  No other
+  // thread may serve the session.
+  static constexpr std::uint64_t kMost = 1u << 16;
   void release(fuse_session* session) noexcept;
 
  private:
