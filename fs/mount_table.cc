@@ -49,13 +49,16 @@ std::optional<uid_t> parse_user(std::string_view options) {
 
 // id parent major:minor root directory options [tag...] - type source super-options
 std::optional<MountRow> parse_row(std::string_view line) {
-  constexpr std::size_t kDevice = 2, kDirectory = 4, kFirstTag = 6;
+  constexpr std::size_t kId = 0, kDevice = 2, kDirectory = 4, kFirstTag = 6;
   const auto words = split(line);
   std::size_t dash = kFirstTag;
   while (dash < words.size() && words[dash] != "-") ++dash;
   if (dash + 2 >= words.size()) return std::nullopt;
-  return MountRow{std::string(words[kDevice]), unescape(words[kDirectory]),
-                  std::string(words[dash + 1]), unescape(words[dash + 2]),
+  return MountRow{std::string(words[kId]),
+                  std::string(words[kDevice]),
+                  unescape(words[kDirectory]),
+                  std::string(words[dash + 1]),
+                  unescape(words[dash + 2]),
                   dash + 3 < words.size() ? parse_user(words[dash + 3]) : std::nullopt};
 }
 
@@ -76,6 +79,16 @@ std::optional<MountRow> topmost_at(const std::vector<MountRow>& table, std::stri
   for (const MountRow& row : table)
     if (row.directory == directory && row.type != "autofs") found = row;
   return found;
+}
+
+// An id, and then a device, may be given anew once their mount is gone.
+std::optional<std::string> place_of(const MountRow& mount, const std::vector<MountRow>& table) {
+  for (const MountRow& row : table) {
+    if (row.id != mount.id || row.device != mount.device) continue;
+    const auto top = topmost_at(table, row.directory);
+    if (top && top->id == mount.id) return row.directory;
+  }
+  return std::nullopt;
 }
 
 std::vector<MountRow> read_mount_table() {

@@ -16,6 +16,7 @@
 namespace skimfs::fs {
 
 struct MountRow {
+  std::string id;             // its own as long as it is mounted
   std::string device;         // "major:minor"
   std::string directory;      // unescaped
   std::string type;           // "fuse.skimfs"
@@ -31,6 +32,9 @@ std::vector<MountRow> parse_mount_table(std::string_view text);
 // The mount that a path walk ends in: the last of those at exactly this directory.  autofs rows do
 // not count, they only wait for a mount.
 std::optional<MountRow> topmost_at(const std::vector<MountRow>& table, std::string_view directory);
+
+// Where that mount is now, if a path walk ends in it: directories above it may have been renamed.
+std::optional<std::string> place_of(const MountRow& mount, const std::vector<MountRow>& table);
 
 // The table now.  Throws std::system_error.
 std::vector<MountRow> read_mount_table();

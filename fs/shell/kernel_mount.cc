@@ -198,7 +198,8 @@ KernelMount::KernelMount(const Wanted& wanted, Steward& steward)
   const auto device = mount_directly(wanted);
   by_helper_ = !device;
   device_ = device ? *device : mount_by_helper(wanted);
-  if (const auto there = topmost_at(read_mount_table(), directory_)) number_ = there->device;
+  row_ = topmost_at(read_mount_table(), directory_);
+  steward_.mounted();
 }
 
 KernelMount::~KernelMount() { unmount(); }
@@ -209,13 +210,17 @@ int KernelMount::duplicate_device() const {
   return fd;
 }
 
-// What is mounted at the directory now may be another's.  While our connection lives, its number
-// tells; when it has ended, the number may be the next mount's already.  Then only a dead mount can
-// be ours: that of a connection that was aborted.
 bool KernelMount::may_be_there() const {
-  if (number_.empty()) return true;
+  if (!row_) return true;
   const auto there = topmost_at(read_mount_table(), directory_);
-  return there && there->device == number_;
+  return there && there->device == row_->device;
+}
+
+// What has our numbers now may be another's.  While our connection lives, they tell; when it has
+// ended, they may be the next mount's already.  Then only a dead mount can be ours: that of a
+// connection that was aborted.
+std::optional<std::string> KernelMount::place() const {
+  return row_ ? place_of(*row_, read_mount_table()) : directory_;
 }
 
 void KernelMount::unmount() noexcept {
@@ -226,9 +231,10 @@ void KernelMount::unmount() noexcept {
 
 void KernelMount::take_down() noexcept {
   try {
-    if (!may_be_there()) return;
+    const auto there = place();
+    if (!there) return;
     int error = 0;
-    if (is_connected(device_) || is_dead(directory_))
+    if (is_connected(device_) || is_dead(*there))
       error = steward_.unmount(by_helper_);
     else if (!by_helper_)  // we may just not be allowed to look
       error = steward_.unmount_if_dead();

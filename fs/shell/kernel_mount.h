@@ -6,8 +6,10 @@
 // refusal can be told in one line of ours.  One thread at a time.
 #pragma once
 
+#include <optional>
 #include <string>
 
+#include "fs/mount_table.h"
 #include "fs/shell/mount_error.h"
 #include "fs/shell/steward.h"
 
@@ -35,7 +37,7 @@ class KernelMount {
   // answers.  Throws std::system_error.
   int duplicate_device() const;
   // "major:minor", as the mount table and /sys/class/bdi name it; empty where they do not show it.
-  const std::string& number() const noexcept { return number_; }
+  std::string number() const { return row_ ? row_->device : ""; }
   // Is it, as far as the mount table shows, still what its directory leads to?  Any thread.  Throws
   // std::system_error.
   bool may_be_there() const;
@@ -46,13 +48,15 @@ class KernelMount {
  private:
   // Nothing is mounted yet, but what is from here on is taken down again whatever happens.
   KernelMount(const std::string& directory, Steward& steward);
+  // Where it is now; empty: gone or covered, as far as the mount table shows.
+  std::optional<std::string> place() const;
   void take_down() noexcept;
 
   const std::string directory_;
   Steward& steward_;
-  std::string number_;
-  int device_ = -1;         // as long as it is mounted
-  bool by_helper_ = false;  // mounted by fusermount3, which must unmount it too
+  std::optional<MountRow> row_;  // empty: the table did not show it
+  int device_ = -1;              // as long as it is mounted
+  bool by_helper_ = false;       // mounted by fusermount3, which must unmount it too
 };
 
 }  // namespace skimfs::fs::shell

@@ -14,16 +14,20 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <new>
+#include <optional>
 #include <system_error>
 
 #include "fs/control.h"
+#include "fs/mount_table.h"
 #include "fs/shell/helper_process.h"
 
 namespace skimfs::fs::shell {
 namespace {
 
 constexpr int kPatience = 2000;  // milliseconds
-constexpr char kDirectly = 'u', kByHelper = 'h', kIfDead = 'd', kSocket = 's', kLeave = 'l';
+constexpr char kDirectly = 'u', kByHelper = 'h', kIfDead = 'd', kMounted = 'm', kSocket = 's',
+               kLeave = 'l';
 
 struct Request {
   char what;
@@ -82,34 +86,51 @@ int remove_if(const std::string& socket, ino_t inode) noexcept {
   return unlink(socket.c_str()) == 0 ? 0 : errno;
 }
 
-int unmount_at(const std::string& directory, char how) noexcept {
+int unmount_at(const std::string& directory, char how) {
   if (how == kIfDead && !is_dead(directory)) return 0;
   if (how != kByHelper) return umount2(directory.c_str(), MNT_DETACH) == 0 ? 0 : errno;
-  try {
-    const HelperResult result = helper_unmount(directory);
-    return result.ran && result.exit_code == 0 ? 0 : EPERM;
-  } catch (const std::system_error& error) {
-    return error.code().value();
+  const HelperResult result = helper_unmount(directory);
+  return result.ran && result.exit_code == 0 ? 0 : EPERM;
+}
+
+// What the steward is there for.
+struct Charge {
+  const std::string& directory;
+  const std::string& socket;
+  std::optional<MountRow> mount = {};
+};
+
+// 0, or an errno value.  Throws std::system_error, std::bad_alloc.
+int do_it(const Request& request, Charge& charge) {
+  switch (request.what) {
+    case kLeave:
+      return setsid() > 0 ? 0 : errno;
+    case kSocket:
+      return remove_if(charge.socket, request.inode);
+    case kMounted:
+      if (!charge.mount) charge.mount = topmost_at(read_mount_table(), charge.directory);
+      return 0;
   }
+  const auto place = charge.mount ? place_of(*charge.mount, read_mount_table()) : charge.directory;
+  return place ? unmount_at(*place, request.what) : 0;
 }
 
-// 0, or an errno value.
-int do_it(const Request& request, const std::string& directory,
-          const std::string& socket) noexcept {
-  if (request.what == kLeave) return setsid() > 0 ? 0 : errno;
-  if (request.what == kSocket) return remove_if(socket, request.inode);
-  return unmount_at(directory, request.what);
+int try_it(const Request& request, Charge& charge) noexcept try {
+  return do_it(request, charge);
+} catch (const std::system_error& error) {
+  return error.code().value();
+} catch (const std::bad_alloc&) {
+  return ENOMEM;
 }
 
-[[noreturn]] void serve(int channel, const std::string& directory, const std::string& socket,
-                        const StopsWait& stops) noexcept {
+[[noreturn]] void serve(int channel, Charge charge, const StopsWait& stops) noexcept {
   let_go(channel);
   stops.allow();
   Request request{};
   ssize_t got;
   while ((got = recv(channel, &request, sizeof request, 0)) > 0 || (got < 0 && errno == EINTR)) {
     if (got != sizeof request) continue;
-    const char answer = static_cast<char>(do_it(request, directory, socket));
+    const char answer = static_cast<char>(try_it(request, charge));
     if (write(channel, &answer, 1) != 1) break;
   }
   _exit(0);
@@ -126,7 +147,7 @@ Steward::Steward(const std::string& directory) {
   pid_ = fork();
   if (pid_ == 0) {
     close(ends[0]);
-    serve(ends[1], directory, socket, stops);
+    serve(ends[1], {directory, socket}, stops);
   }
   const int error = errno;
   close(ends[1]);
@@ -142,6 +163,8 @@ Steward::~Steward() {
   while (waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
   }
 }
+
+void Steward::mounted() noexcept { ask(kMounted, 0); }
 
 int Steward::unmount(bool by_helper) noexcept { return ask(by_helper ? kByHelper : kDirectly, 0); }
 

@@ -22,6 +22,9 @@ class Steward {
   Steward(const Steward&) = delete;
   Steward& operator=(const Steward&) = delete;
 
+  // What is at the directory now is the mount: from here on it is unmounted wherever directories
+  // above it are moved to, and nothing else is.
+  void mounted() noexcept;
   // Unmounts lazily what is at the directory, by umount2(2) or by fusermount3.  Result: 0 or an
   // errno value; ETIMEDOUT when nothing is heard for two seconds.
   int unmount(bool by_helper) noexcept;

@@ -42,6 +42,23 @@ TEST(MountTable, TheLastMountCoversTheOthers) {
   EXPECT_EQ(topmost_at(table, "/m")->source, "above");
 }
 
+TEST(MountTable, AMountIsFoundWhereverItsDirectoryWasMoved) {
+  const auto before = parse_mount_table("7 1 0:5 / /a/m ro - fuse.skimfs s ro\n");
+  const MountRow& ours = before.front();
+  EXPECT_EQ(place_of(ours, before), "/a/m");
+  EXPECT_EQ(place_of(ours, parse_mount_table("7 1 0:5 / /b/m ro - fuse.skimfs s ro\n"
+                                             "8 1 0:5 / /a/m ro - fuse.skimfs bound ro\n")),
+            "/b/m");
+}
+
+TEST(MountTable, AMountThatIsGoneOrCoveredIsNowhere) {
+  const MountRow ours = parse_mount_table("7 1 0:5 / /m ro - fuse.skimfs s ro\n").front();
+  EXPECT_FALSE(place_of(ours, {}));
+  EXPECT_FALSE(place_of(ours, parse_mount_table("7 1 0:6 / /m ro - fuse.skimfs next ro\n")));
+  EXPECT_FALSE(place_of(ours, parse_mount_table("7 1 0:5 / /m ro - fuse.skimfs s ro\n"
+                                                "8 7 0:6 / /m rw - tmpfs above rw\n")));
+}
+
 TEST(MountTable, LinesOfAnotherShapeAreSkipped) {
   EXPECT_TRUE(parse_mount_table("").empty());
   EXPECT_TRUE(parse_mount_table("\n\nnonsense\n1 2 3 4 5 6\n1 2 3 4 5 6 - tmpfs\n").empty());

@@ -269,6 +269,23 @@ TEST_F(MountTest, AnAbortedConnectionLeavesNoDeadMountBehind) {
   EXPECT_FALSE(is_mounted(directory()));
 }
 
+TEST_F(MountTest, SigtermUnmountsWhereADirectoryAboveWasRenamed) {
+  const std::string before = beside("before"), after = beside("after");
+  options_.mountpoint = before + "/m";
+  stdfs::create_directories(options_.mountpoint);
+  ASSERT_EQ(mount().text, "");
+  const pid_t pid =
+      nlohmann::json::parse(control::ask(options_.mountpoint, "status --json"))["pid"];
+  stdfs::rename(before, after);
+  stdfs::create_directories(options_.mountpoint);
+  ASSERT_EQ(::mount("tmpfs", options_.mountpoint.c_str(), "tmpfs", 0, nullptr), 0);
+  kill(pid, SIGTERM);
+  EXPECT_EQ(wait_for(pid), 0);
+  EXPECT_FALSE(is_mounted(after + "/m"));
+  EXPECT_EQ(umount2(options_.mountpoint.c_str(), MNT_DETACH), 0) << "it was another's";
+  umount2((after + "/m").c_str(), MNT_DETACH);
+}
+
 TEST_F(MountTest, AMountThatCoversOursStays) {
   ASSERT_EQ(mount().text, "");
   const pid_t pid = daemon();
