@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <new>
 #include <optional>
 #include <string_view>
 #include <system_error>
@@ -140,6 +141,15 @@ bool is_connected(int device) {
   return poll(&state, 1, 0) >= 0 && (state.revents & POLLERR) == 0;
 }
 
+void tell_unmount_failed(const std::string& directory, const char* why) noexcept {
+  try {
+    log::event(log::Level::error, "unmount_failed", directory,
+               "dir=" + log::escape(directory) + " why=" + log::escape(why));
+  } catch (const std::bad_alloc&) {
+    // The mount table shows it.
+  }
+}
+
 void detach(const std::string& directory) {
   if (umount2(directory.c_str(), MNT_DETACH) == 0) return;
   if (errno != EPERM)
@@ -240,8 +250,7 @@ void KernelMount::take_down() noexcept {
       error = steward_.unmount_if_dead();
     if (error != 0) throw std::system_error(error, std::generic_category(), "umount");
   } catch (const std::exception& error) {
-    log::event(log::Level::error, "unmount_failed", directory_,
-               "dir=" + log::escape(directory_) + " why=" + log::escape(error.what()));
+    tell_unmount_failed(directory_, error.what());
   }
 }
 

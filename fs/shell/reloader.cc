@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <exception>
+#include <new>
 #include <utility>
 
 namespace skimfs::fs::shell {
@@ -69,11 +70,19 @@ void Reloader::run(const std::stop_token& stop) {
   }
 }
 
-Reloader::Outcome Reloader::work(const std::stop_token& stop) const {
+Reloader::Outcome Reloader::work(const std::stop_token& stop) const noexcept {
   try {
     return {true, work_(stop)};
   } catch (const std::exception& error) {
-    return {false, error.what()};
+    return failure(error.what());
+  }
+}
+
+Reloader::Outcome Reloader::failure(const char* why) noexcept {
+  try {
+    return {false, why};
+  } catch (const std::bad_alloc&) {
+    return {false, "out of memory"};  // so few letters need none
   }
 }
 

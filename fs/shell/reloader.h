@@ -52,7 +52,8 @@ class Reloader {
 
  private:
   void run(const std::stop_token& stop);
-  Outcome work(const std::stop_token& stop) const;
+  Outcome work(const std::stop_token& stop) const noexcept;
+  static Outcome failure(const char* why) noexcept;
 
   const Work work_;
   const Upkeep upkeep_;  // throws nothing

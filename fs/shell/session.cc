@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <cstdio>
 #include <cstdlib>
+#include <new>
 #include <system_error>
 #include <utility>
 
@@ -40,12 +41,16 @@ void accept_wake_signal() noexcept {
   pthread_sigmask(SIG_UNBLOCK, &wake, nullptr);
 }
 
-// libfuse's own complaints join our log.
-void log_for_libfuse(fuse_log_level level, const char* format, va_list arguments) {
+// libfuse's own complaints join our log, while there is memory: that there is none is one of them.
+void log_for_libfuse(fuse_log_level level, const char* format, va_list arguments) noexcept {
   std::array<char, 512> line;
   std::vsnprintf(line.data(), line.size(), format, arguments);
-  log::event(level <= FUSE_LOG_ERR ? log::Level::error : log::Level::debug, "libfuse", "",
-             "text=" + log::escape(line.data()));
+  try {
+    log::event(level <= FUSE_LOG_ERR ? log::Level::error : log::Level::debug, "libfuse", "",
+               "text=" + log::escape(line.data()));
+  } catch (const std::bad_alloc&) {
+    // One line less.
+  }
 }
 
 ssize_t read_request(int fd, void* buffer, std::size_t size, void* /*served*/) noexcept {
