@@ -211,6 +211,7 @@ class FetchLoop {
   void on_timer(Order& order);
   void on_deadline(Order& order);
   void watch(Order& order);
+  void watch_soon(Order& order) noexcept;
   const char* too_slow(Attempt& attempt, TimePoint now, TimePoint& again) const;
   void end_slow_drains() noexcept;
 

@@ -61,7 +61,8 @@ void FetchLoop::on_deadline(Order& order) {
   finish(order, outcome);
 }
 
-// Sets the timer of a running order to when its silence, or its pace, must be judged.
+// Judges the silence, or the pace, of a running order, which may end its exchange: never from
+// inside a call of the transport's.  Sets the timer to when to look again.
 void FetchLoop::watch(Order& order) {
   Attempt& attempt = *order.attempt;
   const TimePoint now = clock_.now();
@@ -97,6 +98,9 @@ void FetchLoop::watch(Order& order) {
   abort(attempt);
   failed(order, trouble, 0, {});
 }
+
+// At the next advance().
+void FetchLoop::watch_soon(Order& order) noexcept { set_timer(order, clock_.now()); }
 
 // Why it is, in a word; null: it is not, and is looked at again at `again`.
 const char* FetchLoop::too_slow(Attempt& attempt, TimePoint now, TimePoint& again) const {

@@ -788,9 +788,48 @@ TEST_F(FetchLoopTest, TheLoopSaysWhenItMustBeCalledNext) {
   want(0, 9);
   EXPECT_EQ(loop.wake_at(), clock.now() + 60s);
   transport.connect(0);
+  loop.advance();
   EXPECT_EQ(loop.wake_at(), clock.now() + 15s);
   answer(0);
   EXPECT_EQ(loop.wake_at(), fetch::TimePoint::max());
+}
+
+// Stands still for a while at one of its readings, as a machine that sleeps or a process that was
+// stopped does.
+class HaltingClock final : public fetch::Clock {
+ public:
+  fetch::TimePoint now() const noexcept override {
+    if (left_ > 0 && --left_ == 0) now_ += 20s;
+    return now_;
+  }
+  void halt_at(unsigned reading) noexcept { left_ = reading; }
+
+ private:
+  mutable unsigned left_ = 0;
+  mutable fetch::TimePoint now_{1h};
+};
+
+// The transport says when that is broken.
+TEST(AProcessThatStandsStill, EndsNoExchangeFromInsideACallOfIts) {
+  for (unsigned reading = 1; reading <= 20; ++reading) {
+    SCOPED_TRACE(reading);
+    HaltingClock clock;
+    RecordingObserver observer;
+    fetch::HostTable hosts(4);
+    FakeTransport transport;
+    fetch::FetchLoop loop({}, clock, observer, hosts, transport, 1);
+    loop.add({.object = object_at("http://one/file"),
+              .range = {0, 9},
+              .sink = std::make_shared<RecordingSink>()});
+    loop.advance();
+    clock.halt_at(reading);
+    transport.connect(0, true);
+    transport.lose(0);
+    transport.connect(0);
+    transport.head(0, 206, part(0, 9));
+    EXPECT_TRUE(transport.sent[0].live());
+    loop.advance();
+  }
 }
 
 // ------------------------------------------------------------------------------------- probes
