@@ -183,7 +183,7 @@ void HttpTransport::Engine::connected(Connection& connection) {
     connection.dial.verdict = Fault::reset;
     return;
   }
-  reached(connection, peer);
+  reached(connection, socket, peer);
   connection.public_peer = limits_.proxy.empty() && is_public(std::string_view(peer));
   if (connection.talk.public_only && !connection.public_peer) {
     connection.dial.verdict = Fault::address;
@@ -273,20 +273,17 @@ bool HttpTransport::Engine::make_room(Connection& connection, const curl_sockadd
 }
 
 // There is a connection to `peer`.
-void HttpTransport::Engine::reached(Connection& connection, std::string_view peer) {
+void HttpTransport::Engine::reached(Connection& connection, int socket, std::string_view peer) {
+  sockets_.connected(socket);
+  dead_.remove(peer);
+  // Not before there is a connection: it would cut the time for connecting short.
+  const unsigned most = milliseconds(kUnacknowledged).count();
+  ::setsockopt(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, &most, sizeof most);
   Dial& dial = connection.dial;
   const TimePoint now = clock_.now();
-  for (std::size_t i = 0; i < dial.tried.size(); ++i) {
+  for (std::size_t i = dial.displaced; i < dial.tried.size(); ++i) {
     const Tried& tried = dial.tried[i];
-    if (tried.address != peer) {
-      if (i >= dial.displaced && now - tried.at >= kHeadStart) dead_.add(tried.address, now);
-      continue;
-    }
-    sockets_.connected(tried.socket);
-    dead_.remove(tried.address);
-    // Not before there is a connection: it would cut the time for connecting short.
-    const unsigned most = milliseconds(kUnacknowledged).count();
-    ::setsockopt(tried.socket, IPPROTO_TCP, TCP_USER_TIMEOUT, &most, sizeof most);
+    if (tried.address != peer && now - tried.at >= kHeadStart) dead_.add(tried.address, now);
   }
   dial.verdict = Fault::none;  // of an address before it
 }

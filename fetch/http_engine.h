@@ -172,7 +172,7 @@ class HttpTransport::Engine {
   bool forgive(const Connection& connection);
   void displace(const SocketBook::Given& given) noexcept;
   void take_turns(Connection& connection, Fault fault) noexcept;
-  void reached(Connection& connection, std::string_view peer);
+  void reached(Connection& connection, int socket, std::string_view peer);
   void leave_idle(int socket) noexcept;
 
   // http_exchange.cc: an exchange runs on it.

@@ -6,6 +6,7 @@
 #include <linux/filter.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/ioctl.h>
@@ -20,9 +21,11 @@
 #include <vector>
 
 #include "fetch/error.h"
+#include "fetch/http_transport.h"
 #include "tests/fetch/fake_names.h"
 #include "tests/fetch/live_fetcher.h"
 #include "tests/support/hostile_origin.h"
+#include "tests/support/sockets.h"
 #include "tests/support/speaker.h"
 
 namespace skimfs::test {
@@ -259,6 +262,61 @@ TEST_F(Names, AnAddressThatWasDeadIsAskedAtOnceWhereItIsTheOnlyOne) {
   EXPECT_TRUE(dead.is_asked(10s));
   for (const fetch::HostStatus& host : fetcher.status().hosts)
     EXPECT_EQ(host.retries, 0u) << host.host << " is held to what another name left";
+}
+
+// Before the second socket, a file of somebody else's takes the number of the first, and the server
+// comes up.
+struct Bystander final : fetch::SocketWatch {
+  explicit Bystander(const Descriptor& server) : server_(server) {}
+  unsigned most(std::string_view) const noexcept override {
+    if (opened_ == 1 && socket_.get() < 0) {
+      socket_ = Descriptor(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+      listen_on(server_);
+    }
+    return 4;
+  }
+  void opened(std::string_view) noexcept override { ++opened_; }
+  void closed(std::string_view) noexcept override {}
+
+  // Milliseconds, tcp(7).
+  unsigned user_timeout() const {
+    unsigned time = 0;
+    socklen_t size = sizeof time;
+    EXPECT_EQ(::getsockopt(socket_.get(), IPPROTO_TCP, TCP_USER_TIMEOUT, &time, &size), 0);
+    return time;
+  }
+
+ private:
+  const Descriptor& server_;
+  mutable Descriptor socket_;
+  unsigned opened_ = 0;
+};
+
+struct Connecting final : fetch::Exchange {
+  void connected(bool, bool) override { done = true; }
+  void lost() override {}
+  bool head(const fetch::ResponseHead&) override { return false; }
+  std::span<std::byte> space() override { return {}; }
+  bool body(std::span<const std::byte>) override { return false; }
+  void end(const fetch::ExchangeEnd& end) override {
+    ADD_FAILURE() << end.detail;
+    done = true;
+  }
+  bool done = false;
+};
+
+TEST(ANameWithOneAddressTwice, LeavesTheSocketAloneThatHasTheNumberOfItsFirstTry) {
+  FakeNames::set("twice.test", {"127.0.0.1", "127.0.0.1"});
+  std::uint16_t port = 0;
+  const Descriptor server = hold(port);
+  Bystander bystander(server);
+  Connecting exchange;
+  fetch::HttpTransport transport({}, bystander);
+  transport.start({.url = "http://twice.test:" + std::to_string(port) + "/f", .host_port = "twice"},
+                  exchange);
+  while (!exchange.done) transport.poll(1s);
+  EXPECT_EQ(bystander.user_timeout(), 0u);
+  transport.abort(exchange);
 }
 
 TEST_F(Names, AreAskedForAnewAfterANetworkChange) {
