@@ -27,6 +27,17 @@ std::uint64_t worth_draining(const HostPace& pace) noexcept {
   return std::max(kDrainLeast, static_cast<std::uint64_t>(bytes));
 }
 
+// Was it we who could not ask, or may not?  What breaks the rules before it is `sent` is our own
+// request, or a proxy's answer.
+bool is_ours(Fault fault, bool sent) noexcept {
+  return fault == Fault::local || fault == Fault::address || (fault == Fault::protocol && !sent);
+}
+
+// Is it a word about whether the host is there?
+bool tells_of_host(Fault fault, bool sent) noexcept {
+  return fault != Fault::proxy_denied && !is_ours(fault, sent);
+}
+
 }  // namespace
 
 void FetchLoop::on_connected(Attempt& attempt, bool reused, bool public_peer) {
@@ -244,7 +255,7 @@ void FetchLoop::on_end(Attempt& attempt, const ExchangeEnd& end) {
       part_done(detach(attempt), attempt);
     else
       broken(attempt, end);
-  } else if (attempt.trial && !attempt.heard) {
+  } else if (attempt.trial && !attempt.heard && tells_of_host(end.fault, attempt.sent)) {
     Trouble trouble = trouble_of(end.fault);
     judge(attempt, trouble);
   }
@@ -258,9 +269,8 @@ void FetchLoop::broken(Attempt& attempt, const ExchangeEnd& end) {
     attempt.host.pushed_back(Host::Why::away, attempt.began, clock_.now());
   Trouble trouble = trouble_of(fault);
   trouble.reused = attempt.reused;
-  const bool ours = fault == Fault::local || fault == Fault::address;
-  if (!ours && !nobodys_fault(trouble)) host_failed(attempt);
-  judge(attempt, trouble);
+  if (!is_ours(fault, attempt.sent) && !nobodys_fault(trouble)) host_failed(attempt);
+  if (tells_of_host(fault, attempt.sent)) judge(attempt, trouble);
   if (!leave_to_hedge(attempt, trouble)) failed(detach(attempt), trouble, 0, end.detail);
 }
 

@@ -168,6 +168,22 @@ TEST_F(Silence, AnswersOfAnyKindAreNoSilence) {
   EXPECT_STREQ(loop.status().hosts.at(1).breaker, "closed");
 }
 
+// S-NET-1
+TEST_F(Silence, AnOutageIsNotEndedByWhatTheHostHasNotSaid) {
+  open();
+  // The last one: before there is a connection it is a request that cannot be signed.
+  for (const Fault why : {Fault::local, Fault::address, Fault::proxy_denied, Fault::protocol}) {
+    want(10, 19);
+    while (transport.running() == 0) pass(10ms);
+    fail_all(why);
+    EXPECT_STREQ(breaker(), "open") << int(why);
+  }
+  want(10, 19);
+  while (transport.running() == 0) pass(10ms);
+  fault(*transport.live.begin(), Fault::protocol);
+  EXPECT_STREQ(breaker(), "closed") << "nonsense, but its own";
+}
+
 TEST_F(Silence, SilenceOnOneObjectIsNoneWhereOthersAreAnswered) {
   std::vector<std::shared_ptr<RecordingSink>> silent;
   for (int i = 0; i < 3; ++i) silent.push_back(want(0, 9, Priority::demand, "http://one/slow"));
