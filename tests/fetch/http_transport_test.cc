@@ -634,7 +634,7 @@ TEST_F(HttpTransportTest, AnIdleConnectionClosesWhileAnotherIsBusy) {
 }
 
 TEST_F(HttpTransportTest, AConnectionInUseIsNotTakenForIdle) {
-  limit(limits_of(16, 2s));
+  limit(limits_of(16, 3s));
   origin.add("/f", 1000);
   for (int i = 0; i < 8; ++i) {
     run_path("/f");

@@ -68,13 +68,15 @@ TEST_F(Isolation, ADeadHostWithSixtyFourReadersCostsAnotherNothing) {
 
 // Where one host may have all sockets, and had them when it went silent.
 TEST_F(Isolation, AHostThatGoesSilentWithAllSocketsGivesThemBack) {
-  LiveFetcher fetcher(limits(8, 8));
+  fetch::FetchLimits patient = limits(8, 8);
+  patient.first_byte_timeout = 45s;
+  LiveFetcher fetcher(patient);
   fetcher.time(dead.url("/f"));
   dead.accept_in_silence(true);
   std::vector<std::shared_ptr<WaitingSink>> stuck;
   for (std::uint64_t i = 0; i < 64; ++i) stuck.push_back(fetcher.fetch(dead.url("/f"), {i, i}));
   ASSERT_TRUE(dead.await([&] { return dead.count() == 9; }));
-  EXPECT_LT(read_well(fetcher), 12s) << "not before the silent ones time out, after 15 s";
+  EXPECT_LT(read_well(fetcher), 40s) << "not before the silent ones time out";
   EXPECT_LE(fetcher.status().connections_peak, 8u);
   dead.accept_in_silence(false);
   dead.release();

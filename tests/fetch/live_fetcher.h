@@ -83,6 +83,16 @@ class LiveFetcher {
   // The machine is on another network; the fetcher may need a second to look.
   void change_network() { ++moves_; }
   fetch::FetchStatus status() const { return fetcher_.status(); }
+  // Of which something `holds` that must become true: a lane tells its counts a little late.
+  template <class Holds>
+  fetch::FetchStatus await_status(Holds holds) const {
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    fetch::FetchStatus status = fetcher_.status();
+    for (; !holds(status) && std::chrono::steady_clock::now() < until; status = fetcher_.status())
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    EXPECT_TRUE(holds(status));
+    return status;
+  }
   void stop() { fetcher_.stop(); }
 
  private:

@@ -97,7 +97,7 @@ TEST(SystemNetSource, StandsStillWhileNothingHappens) {
   const auto source = system_net_source();
   const NetSight before = source->look();
   const NetSight after = source->look();
-  EXPECT_LT(after.asleep - before.asleep, 1s);
+  EXPECT_LT(after.asleep - before.asleep, 5s) << "two clocks are read, and not at once";
   EXPECT_GT(after.wall, Duration(24h * 365 * 20)) << "since 1970, less the time since boot";
   EXPECT_NE(after.resolver, 0u) << "/etc/resolv.conf is there";
 }
