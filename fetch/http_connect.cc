@@ -148,9 +148,9 @@ void HttpTransport::Engine::collect() {
 void HttpTransport::Engine::dialled(Connection& connection, CURLcode code) {
   Dial& dial = connection.dial;
   if (code == CURLE_OK) {
-    if (!attempted([&] { connected(connection); })) dial.verdict = Fault::local;
-    if (dial.verdict == Fault::none) return talk(connection, false);
-    return not_connected(connection, dial.verdict);
+    Fault fault = Fault::local;
+    static_cast<void>(attempted([&] { fault = connected(connection); }));
+    return fault == Fault::none ? talk(connection, false) : not_connected(connection, fault);
   }
   // An address that may not be asked is no word about the others.
   const bool ours =
@@ -173,34 +173,27 @@ void HttpTransport::Engine::not_connected(Connection& connection, Fault fault) {
   finish(connection, fault, detail.data(), false);
 }
 
-void HttpTransport::Engine::connected(Connection& connection) {
+// Why it cannot be used, or Fault::none.
+Fault HttpTransport::Engine::connected(Connection& connection) {
   curl_socket_t socket = CURL_SOCKET_BAD;
   const char* peer = nullptr;
   curl_easy_getinfo(connection.easy.get(), CURLINFO_ACTIVESOCKET, &socket);
   curl_easy_getinfo(connection.easy.get(), CURLINFO_PRIMARY_IP, &peer);
   // Ended already, and closed by libcurl as it looked for the dead among those nobody uses.
-  if (socket == CURL_SOCKET_BAD) {
-    connection.dial.verdict = Fault::reset;
-    return;
-  }
+  if (socket == CURL_SOCKET_BAD) return Fault::reset;
   reached(connection, socket, peer);
   connection.public_peer = limits_.proxy.empty() && is_public(std::string_view(peer));
-  if (connection.talk.public_only && !connection.public_peer) {
-    connection.dial.verdict = Fault::address;
-    return;
-  }
+  if (connection.talk.public_only && !connection.public_peer) return Fault::address;
   const auto at = static_cast<std::size_t>(socket);
   if (at >= by_socket_.size()) by_socket_.resize(at + 1);
-  if (!watch_socket(socket, EPOLLIN)) {
-    connection.dial.verdict = Fault::local;
-    return;
-  }
+  if (!watch_socket(socket, EPOLLIN)) return Fault::local;
   by_socket_[at] = &connection;
   connection.dial.error[0] = '\0';
   connection.socket = socket;
   connection.made = clock_.now();
   connection.state = Connection::State::running;
   --dialling_;
+  return Fault::none;
 }
 
 // --------------------------------------------------------------------------------- addresses
@@ -273,19 +266,19 @@ bool HttpTransport::Engine::make_room(Connection& connection, const curl_sockadd
 }
 
 // There is a connection to `peer`.
-void HttpTransport::Engine::reached(Connection& connection, int socket, std::string_view peer) {
+void HttpTransport::Engine::reached(const Connection& connection, int socket,
+                                    std::string_view peer) {
   sockets_.connected(socket);
   dead_.remove(peer);
   // Not before there is a connection: it would cut the time for connecting short.
   const unsigned most = milliseconds(kUnacknowledged).count();
   ::setsockopt(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, &most, sizeof most);
-  Dial& dial = connection.dial;
+  const Dial& dial = connection.dial;
   const TimePoint now = clock_.now();
   for (std::size_t i = dial.displaced; i < dial.tried.size(); ++i) {
     const Tried& tried = dial.tried[i];
     if (tried.address != peer && now - tried.at >= kHeadStart) dead_.add(tried.address, now);
   }
-  dial.verdict = Fault::none;  // of an address before it
 }
 
 // -------------------------------------------------------------------------- libcurl is called

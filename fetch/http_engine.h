@@ -165,14 +165,14 @@ class HttpTransport::Engine {
   void dial(Connection& connection);
   void collect();
   void dialled(Connection& connection, CURLcode code);
-  void connected(Connection& connection);
+  Fault connected(Connection& connection);
   void not_connected(Connection& connection, Fault fault);
   bool make_room(Connection& connection, const curl_sockaddr& address,
                  std::string_view digits) noexcept;
   bool forgive(const Connection& connection);
   void displace(const SocketBook::Given& given) noexcept;
   void take_turns(Connection& connection, Fault fault) noexcept;
-  void reached(Connection& connection, int socket, std::string_view peer);
+  void reached(const Connection& connection, int socket, std::string_view peer);
   void leave_idle(int socket) noexcept;
 
   // http_exchange.cc: an exchange runs on it.
