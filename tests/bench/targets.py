@@ -152,6 +152,8 @@ def all_targets(skimfs: pathlib.Path, helpers: pathlib.Path) -> dict[str, Target
         Peer("stub", str(helpers / "bench_stub"), _stub(helpers / "bench_stub"), True),
         Peer("stub direct_io", str(helpers / "bench_stub"),
              _stub(helpers / "bench_stub", "direct_io"), True),
+        Peer("passthrough", str(helpers / "passthrough_ll"), lambda origin, tree, at: [
+            helpers / "passthrough_ll", "-f", "-o", f"source={origin.tree(tree)}", at]),
         Skimfs("skimfs", program),
         Skimfs("skimfs direct_io", program, "direct_io"),
         Skimfs("skimfs open=skip", program, "open=skip,revalidate=immutable"),
