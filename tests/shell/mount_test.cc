@@ -34,7 +34,7 @@
 #include "fs/shell/daemonise.h"
 #include "fs/shell/kernel_mount.h"
 #include "fs/shell/steward.h"
-#include "tests/support/private_mounts.h"
+#include "tests/mount/sandbox.h"
 
 namespace skimfs::fs::shell {
 namespace {
@@ -64,8 +64,8 @@ bool is_mounted(const std::string& directory) {
 class MountTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (geteuid() != 0 || access("/dev/fuse", R_OK | W_OK) != 0)
-      GTEST_SKIP() << "needs root and /dev/fuse";
+    if (const std::string why = test::cannot_mount(); !why.empty())
+      GTEST_SKIP() << "no FUSE mount possible: " << why;
     ASSERT_NE(mkdtemp(place_.data()), nullptr);
     stdfs::create_directory(directory());
     options_.source = beside("set.skimfs");
@@ -86,9 +86,8 @@ class MountTest : public ::testing::Test {
 
   std::string beside(const std::string& name) const { return place_ + "/" + name; }
   std::string directory() const { return beside("m"); }
-  // `user` may use the place and /dev/fuse: a node of its own, seen by this process alone.
+  // `user` may use the place and /dev/fuse: a node of its own, seen in this sandbox alone.
   void give_to(uid_t user) {
-    ASSERT_TRUE(test::have_private_mounts());
     const std::string node = beside("fuse");
     ASSERT_EQ(mknod(node.c_str(), S_IFCHR, makedev(10, 229)), 0);
     ASSERT_EQ(chmod(node.c_str(), 0666), 0);
