@@ -81,8 +81,19 @@ class Tls : public MountTest {
   }
   // The figures follow what happens within a second.
   static bool await_fetch(const Mount& mount, const char* field, std::uint64_t least) {
-    for (int i = 0; i < 100 && of_fetch(mount, field) < least; ++i) ::usleep(50'000);
-    return of_fetch(mount, field) >= least;
+    return until([&] { return of_fetch(mount, field) >= least; }, kAtOnce);
+  }
+  // So many connections were opened, and all are closed again.
+  static bool await_closed(const Mount& mount, std::uint64_t opened) {
+    const auto closed = [&] {
+      const auto fetch = nlohmann::json::parse(mount.status()).at("fetch");
+      return fetch.at("connections_opened") >= opened && fetch.at("connections_open") == 0;
+    };
+    return until(closed, std::chrono::seconds(20));
+  }
+  // The server has told of so many requests, which it does later.
+  static bool await_told(const Nginx& server, std::size_t requests) {
+    return until([&] { return server.resumed().size() >= requests; }, std::chrono::seconds(10));
   }
 
   Scratch served_;
@@ -102,12 +113,10 @@ TEST_F(Tls, ASecondConnectionGoesOnWithTheSessionOfTheFirst) {
   const Nginx server(served_.path(), certificates_.of_server("server") + " ssl_protocols TLSv1.3;");
   const Mount mount(manifest(server), "idle_timeout=1,cacert=" + certificates_.file("ca.pem"));
   EXPECT_EQ(read_at(mount / "f", 10 * 4096, 4096, O_DIRECT).error, 0);
-  ASSERT_TRUE(await_fetch(mount, "connections_open", 1));
-  for (int i = 0; i < 100 && of_fetch(mount, "connections_open") > 0; ++i) ::usleep(50'000);
+  ASSERT_TRUE(await_closed(mount, 1));
   EXPECT_EQ(read_at(mount / "f", 50 * 4096, 4096, O_DIRECT).error, 0);
   EXPECT_TRUE(await_fetch(mount, "connections_opened", 2));
-  EXPECT_TRUE(until([&] { return server.resumed().size() == 2; }, std::chrono::seconds(10)))
-      << "it writes them later";
+  EXPECT_TRUE(await_told(server, 2));
   EXPECT_EQ(server.resumed(), (std::vector<bool>{false, true}));
 }
 
@@ -127,10 +136,12 @@ TEST_F(Tls, SessionsOfManyServersAreRemembered) {
       const std::string name = std::to_string(i) + "/f";
       EXPECT_EQ(read_at(mount / name, round * 10 * 4096, 4096, O_DIRECT).error, 0) << i;
     }
-    ASSERT_TRUE(await_fetch(mount, "connections_opened", round * 12));
-    for (int i = 0; i < 100 && of_fetch(mount, "connections_open") > 0; ++i) ::usleep(50'000);
+    ASSERT_TRUE(await_closed(mount, round * 12));
   }
-  for (const auto& server : servers) EXPECT_EQ(server->resumed(), (std::vector<bool>{false, true}));
+  for (const auto& server : servers) {
+    EXPECT_TRUE(await_told(*server, 2));
+    EXPECT_EQ(server->resumed(), (std::vector<bool>{false, true}));
+  }
 }
 
 struct Refused {
@@ -300,12 +311,8 @@ TEST_F(ClientCertificate, IsTheNewOneOnceItsKeyIsThereToo) {
   EXPECT_TRUE(mount.await_log("wanted\\x20the\\x20key\\x20of", std::chrono::seconds(20)))
       << mount.log();
   replace("client.key", "renewed.key");
-  int error = EACCES;
-  for (int i = 0; i < 100 && error != 0; ++i) {
-    ::usleep(50'000);
-    error = read_at(mount / "f", 0, 10, O_DIRECT).error;
-  }
-  EXPECT_EQ(error, 0) << mount.log();
+  const auto believed = [&] { return read_at(mount / "f", 0, 10, O_DIRECT).error == 0; };
+  EXPECT_TRUE(until(believed, std::chrono::seconds(20))) << mount.log();
 }
 
 // S-SEC-2
@@ -327,8 +334,7 @@ TEST_F(ClientCertificate, WithAnEncryptedKeyRefusesTheMountAndAsksNobody) {
 TEST_F(Tls, AProxyIsAskedWhereOneIsGiven) {
   HostileOrigin proxy;
   proxy.add("http://files.invalid/f", kSize);
-  const Mount mount(Manifest("http://files.invalid").file("/f", kSize),
-                    "timeout=5,proxy=" + proxy.base());
+  const Mount mount(Manifest("http://files.invalid").file("/f", kSize), "proxy=" + proxy.base());
   EXPECT_TRUE(proxy.body("http://files.invalid/f").matches(0, kSize, mount.text("f")));
 }
 
@@ -375,9 +381,9 @@ TEST_F(Tls, AProxyThatIsAwayIsAServerThatIsAway) {
   EXPECT_TRUE(error == EIO || error == ETIMEDOUT) << error;
   EXPECT_TRUE(mount.await_log("ev=connect_fail", std::chrono::seconds(20))) << mount.log();
   proxy.listen_again();
-  for (int i = 0; i < 20 && read_at(mount / "f", 0, 4096, O_DIRECT).error != 0; ++i) {
-  }
-  EXPECT_TRUE(proxy.body(origin.url("/f")).matches(0, kSize, mount.text("f"))) << mount.log();
+  const Body body = proxy.body(origin.url("/f"));
+  const auto found_again = [&] { return body.matches(0, kSize, mount.text("f")); };
+  EXPECT_TRUE(until(found_again, std::chrono::seconds(20))) << mount.log();
   EXPECT_EQ(origin.connections().total, 0u) << "nobody went around it";
 }
 
