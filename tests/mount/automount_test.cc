@@ -102,7 +102,7 @@ TEST_F(Automount, MountsWhenSomebodyLooksAndAgainAfterItWasUnmounted) {
 TEST_F(Automount, SigtermUnmountsWhatWasMounted) {
   start({}, "start_timeout=5s");
   ASSERT_TRUE(look().ok()) << contents(log());
-  const Outcome status = run({skimfs(), "status", dir_, "--json"});
+  const Outcome status = status_of(dir_);
   ASSERT_TRUE(status.ok()) << status.all();
   const pid_t daemon = nlohmann::json::parse(status.out).at("pid").get<pid_t>();
   ::kill(daemon, SIGTERM);

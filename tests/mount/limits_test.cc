@@ -82,7 +82,7 @@ TEST_F(Limits, WithoutDescriptorsReadersWaitForThemAndNothingIsLeftBehind) {
   origin_.forget_requests();
   const auto errors = read_all([&] {
     EXPECT_TRUE(origin_.await([&] { return origin_.count() >= kDescriptors / 2; }));
-    EXPECT_TRUE(run({skimfs(), "status", mount_->dir()}).ok());
+    EXPECT_TRUE(status_of(mount_->dir()).ok());
     EXPECT_LT(descriptors(), kDescriptors);
     for (int i = 0; i < kFiles; ++i) origin_.behave("/" + std::to_string(i), {});
     origin_.release();

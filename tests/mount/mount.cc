@@ -184,7 +184,7 @@ bool Mount::await_log_lines(std::string_view part, unsigned n,
 }
 
 std::string Mount::status() const {
-  const Outcome outcome = run({skimfs(), "status", dir_, "--json"});
+  const Outcome outcome = status_of(dir_);
   EXPECT_TRUE(outcome.ok()) << outcome.all();
   return outcome.out;
 }
@@ -206,6 +206,14 @@ std::uint64_t Mount::memory(std::string_view field) const {
     }
   }
   throw std::runtime_error("no " + std::string(field) + " of the daemon");
+}
+
+Outcome status_of(const std::string& dir, const Command& more) {
+  Command command{skimfs(), "status", dir};
+  command.insert(command.end(), more.begin(), more.end());
+  Outcome outcome;
+  until([&] { return (outcome = run(command)).ok(); }, kAtOnce);
+  return outcome;
 }
 
 std::string mount_row(const std::string& dir) {

@@ -62,8 +62,7 @@ class Mount {
   std::string log() const { return contents(log_path_); }
   bool await_log(std::string_view part, std::chrono::milliseconds at_most) const;
   bool await_log_lines(std::string_view part, unsigned n, std::chrono::milliseconds at_most) const;
-  // `skimfs status --json`.
-  std::string status() const;
+  std::string status() const;  // as JSON
   // Requests the kernel waits for; awaits that they are at least `n`.
   unsigned waiting() const;
   bool await_waiting(unsigned n, std::chrono::milliseconds at_most) const;
@@ -82,6 +81,10 @@ class Mount {
   std::unique_ptr<Process> daemon_;
   unsigned connection_ = 0;  // minor device number: the folder in /sys/fs/fuse/connections
 };
+
+// `skimfs status` of a mount that serves; again while it is refused, since a mount waits a second
+// for a command, and a pause may be longer.
+Outcome status_of(const std::string& dir, const Command& more = {"--json"});
 
 // The line of /proc/self/mountinfo for `dir`; empty: nothing is mounted there.  Does not touch it.
 std::string mount_row(const std::string& dir);
