@@ -262,7 +262,7 @@ TEST_F(Requests, OneFileOfUnstatedSizeLookedAtIsOneRequestAndNamesAreNone) {
 
 // S-NAME-4
 TEST_F(Requests, SizesAreAskedForAheadOfWhoLooksAtOneFileAfterTheOther) {
-  constexpr unsigned kFiles = kUnhedged, kAnswered = 10, kHeld = 8;
+  constexpr unsigned kFiles = kUnhedged, kAnswered = 20, kHeld = 8;
   HostileOrigin origin;
   Manifest manifest(origin.base());
   for (unsigned i = 0; i < kFiles; ++i) {
