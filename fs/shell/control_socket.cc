@@ -22,7 +22,8 @@
 namespace skimfs::fs::shell {
 namespace {
 
-constexpr std::chrono::seconds kClientTime{1};
+// For the command to come, and again for the reply to go: a busy machine is not a silent client.
+constexpr std::chrono::seconds kClientTime{2};
 // Who connects to a mount that has stopped goes after seconds, but stays in the queue.
 constexpr int kQueue = 64;
 constexpr int kLook = 1000;  // milliseconds: is the socket still there?
@@ -81,8 +82,7 @@ bool may_command(int client) noexcept {
 // One connection: a line in, a reply out.
 class ControlSocket::Client {
  public:
-  Client(int fd, int stop) noexcept
-      : fd_(fd), stop_(stop), deadline_(std::chrono::steady_clock::now() + kClientTime) {}
+  Client(int fd, int stop) noexcept : fd_(fd), stop_(stop) {}
   ~Client() { close(fd_); }
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
@@ -93,14 +93,18 @@ class ControlSocket::Client {
     if (!command) return;
     const control::Reply reply =
         answer(*command).value_or(control::Reply{false, "unknown command \"" + *command + "\""});
+    deadline_ = later();
     send_all(std::string(reply.good ? control::kOk : control::kError) + reply.text);
   }
 
  private:
+  using Clock = std::chrono::steady_clock;
+  static Clock::time_point later() noexcept { return Clock::now() + kClientTime; }
+
   // false: time is up, or the mount stops.
   bool wait(short events) noexcept {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
-        deadline_ - std::chrono::steady_clock::now());
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(deadline_ - Clock::now());
     std::array<pollfd, 2> polled{{{fd_, events, 0}, {stop_, POLLIN, 0}}};
     return left.count() > 0 &&
            poll(polled.data(), polled.size(), static_cast<int>(left.count())) > 0 &&
@@ -129,7 +133,7 @@ class ControlSocket::Client {
 
   const int fd_;
   const int stop_;
-  const std::chrono::steady_clock::time_point deadline_;
+  Clock::time_point deadline_ = later();
 };
 
 ControlSocket::ControlSocket(std::string path) : path_(std::move(path)) {
