@@ -51,7 +51,7 @@ void FetchLoop::on_connected(Attempt& attempt, bool reused, bool public_peer) {
     ++reused_;
   }
   if (attempt.order)
-    watch_soon(*attempt.order);
+    watch_later(*attempt.order);
   else if (attempt.trial)
     attempt.drain_until = attempt.progressed + limits_.first_byte_timeout;  // a trial left alone
 }
@@ -64,7 +64,7 @@ void FetchLoop::on_lost(Attempt& attempt) {
   --attempt.host.reused;
   --reused_;
   if (attempt.order)
-    watch_soon(*attempt.order);
+    watch_later(*attempt.order);
   else if (attempt.trial)
     attempt.drain_until = attempt.progressed + limits_.connect_timeout;  // a trial left alone
 }
@@ -131,7 +131,7 @@ void FetchLoop::accepted(Attempt& attempt, Slice slice) {
   slice.skip += had;
   slice.length -= had;
   attempt.slice = std::move(slice);
-  watch_soon(order);
+  watch_later(order);
 }
 
 bool FetchLoop::on_probe_head(Attempt& attempt, const ResponseHead& head) {

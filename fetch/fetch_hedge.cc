@@ -209,7 +209,7 @@ bool FetchLoop::leave_to_hedge(Attempt& first, const Trouble& trouble) {
   ++first.host.errors;
   report(order, trouble.what, 0, trouble.error, std::chrono::milliseconds(0), "the hedge is out");
   succeed(*order.hedge);
-  watch_soon(order);
+  set_timer(order, clock_.now());  // to be watched
   return true;
 }
 

@@ -176,7 +176,7 @@ void FetchLoop::launch(Order& order) {
   WireRequest request = request_for(order, attempt, *credential);
   request.behind = exchange_before(order);
   start(attempt, request);
-  if (attempt.pipelined) watch(order);
+  if (attempt.pipelined) watch_later(order);
 }
 
 FetchLoop::Attempt& FetchLoop::begin_attempt(Order& order, Slots& slots) {

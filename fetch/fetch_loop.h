@@ -100,6 +100,7 @@ class FetchLoop {
   // Behind an answer that is not over (fetch_pipelining.cc).
   const Attempt* exchange_before(const Order& order) const noexcept;
   static bool is_answer(const Attempt& attempt, const ResponseHead& head);
+  static TimePoint turn_over(const Attempt& attempt) noexcept;
   void overdue_behind(Order& order);
   void send_alone(Order& order, std::string_view why);
 
@@ -211,8 +212,12 @@ class FetchLoop {
   void on_timer(Order& order);
   void on_deadline(Order& order);
   void watch(Order& order);
-  void watch_soon(Order& order) noexcept;
-  const char* too_slow(Attempt& attempt, TimePoint now, TimePoint& again) const;
+  void watch_later(Order& order) noexcept;
+  Duration patience(const Attempt& attempt) const noexcept;
+  static TimePoint watched_since(const Attempt& attempt) noexcept;
+  static TimePoint shaken_over(const Attempt& attempt) noexcept;
+  static TimePoint trial_over(const Attempt& attempt) noexcept;
+  const char* too_slow(Attempt& attempt, TimePoint now) const noexcept;
   void end_slow_drains() noexcept;
 
   void report(const Host& host, const char* what, std::error_code error,

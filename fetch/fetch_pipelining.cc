@@ -32,7 +32,11 @@ bool FetchLoop::is_answer(const Attempt& attempt, const ResponseHead& head) {
          accept(head, attempt.asked, order.sink->expect(order.at), order.whole).has_value();
 }
 
-// Its turn has not come, or no answer in its turn.
+// When its turn, or the answer in it, is not waited for any more.
+TimePoint FetchLoop::turn_over(const Attempt& attempt) noexcept {
+  return attempt.pipelined && !attempt.slice ? attempt.progressed + kStuck : TimePoint::max();
+}
+
 void FetchLoop::overdue_behind(Order& order) {
   Attempt& attempt = *order.attempt;
   const char* const why = attempt.sent ? "no answer" : "the answer before goes on";

@@ -66,24 +66,12 @@ void FetchLoop::on_deadline(Order& order) {
 void FetchLoop::watch(Order& order) {
   Attempt& attempt = *order.attempt;
   const TimePoint now = clock_.now();
-  TimePoint again = order.deadline;  // until it is sent: the transport times connecting
-  const char* what = attempt.sent ? too_slow(attempt, now, again) : nullptr;
+  if (now >= turn_over(attempt)) return overdue_behind(order);
+  if (now >= trial_over(attempt)) return leave_trial(order);
+  const char* what = too_slow(attempt, now);
   bool blameless = attempt.reused;
-  if (attempt.shaken && attempt.progressed <= *attempt.shaken) {
-    const TimePoint over = *attempt.shaken + kStuck;
-    again = std::min(again, over);
-    if (now >= over) what = "net_change", blameless = true;
-  }
-  if (attempt.pipelined && !attempt.slice) {
-    const TimePoint over = attempt.progressed + kStuck;
-    if (now >= over) return overdue_behind(order);
-    again = std::min(again, over);
-  }
-  if (attempt.trial && !attempt.heard && attempt.host.breaker().state() == Breaker::State::open) {
-    if (now >= order.patience) return leave_trial(order);
-    again = std::min(again, order.patience);
-  }
-  if (!what) return set_timer(order, again);
+  if (now >= shaken_over(attempt)) what = "net_change", blameless = true;
+  if (!what) return watch_later(order);
   Trouble trouble{.error = Errc::timed_out,
                   .what = what,
                   .kind = Trouble::Kind::transient,
@@ -99,24 +87,47 @@ void FetchLoop::watch(Order& order) {
   failed(order, trouble, 0, {});
 }
 
-// At the next advance().
-void FetchLoop::watch_soon(Order& order) noexcept { set_timer(order, clock_.now()); }
+// What has just come is not late, so this may be called from anywhere.
+void FetchLoop::watch_later(Order& order) noexcept {
+  const Attempt& attempt = *order.attempt;
+  const TimePoint over = std::min({turn_over(attempt), trial_over(attempt), shaken_over(attempt)});
+  // Until it is sent the transport times connecting.
+  const TimePoint late = attempt.sent ? watched_since(attempt) + patience(attempt) : order.deadline;
+  set_timer(order, std::min(over, late));
+}
 
-// Why it is, in a word; null: it is not, and is looked at again at `again`.
-const char* FetchLoop::too_slow(Attempt& attempt, TimePoint now, TimePoint& again) const {
-  const Duration patience =
-      attempt.slice ? Duration(limits_.stall_timeout) : Duration(limits_.first_byte_timeout);
-  if (now - attempt.progressed >= patience) return attempt.slice ? "stall" : "first_byte_timeout";
-  if (attempt.slice && now - attempt.window >= patience) {
-    const auto least =
-        kSlowBytesPerSecond * static_cast<std::uint64_t>(limits_.stall_timeout.count());
-    if (attempt.received - attempt.window_start < least) return "slow";
-    attempt.window = now;
-    attempt.window_start = attempt.received;
-  }
-  const TimePoint since =
-      attempt.slice ? std::min(attempt.progressed, attempt.window) : attempt.progressed;
-  again = since + patience;
+Duration FetchLoop::patience(const Attempt& attempt) const noexcept {
+  return attempt.slice ? limits_.stall_timeout : limits_.first_byte_timeout;
+}
+
+TimePoint FetchLoop::watched_since(const Attempt& attempt) noexcept {
+  return attempt.slice ? std::min(attempt.progressed, attempt.window) : attempt.progressed;
+}
+
+// When the network has changed under it, and nothing has come since.
+TimePoint FetchLoop::shaken_over(const Attempt& attempt) noexcept {
+  const bool quiet = attempt.shaken && attempt.progressed <= *attempt.shaken;
+  return quiet ? *attempt.shaken + kStuck : TimePoint::max();
+}
+
+// Of a breaker that is open: how long its reader waits.
+TimePoint FetchLoop::trial_over(const Attempt& attempt) noexcept {
+  const bool waits = attempt.order && attempt.trial && !attempt.heard &&
+                     attempt.host.breaker().state() == Breaker::State::open;
+  return waits ? attempt.order->patience : TimePoint::max();
+}
+
+// Why it is, in a word; null: it is not.
+const char* FetchLoop::too_slow(Attempt& attempt, TimePoint now) const noexcept {
+  if (!attempt.sent) return nullptr;
+  const Duration most = patience(attempt);
+  if (now - attempt.progressed >= most) return attempt.slice ? "stall" : "first_byte_timeout";
+  if (!attempt.slice || now - attempt.window < most) return nullptr;
+  const auto least =
+      kSlowBytesPerSecond * static_cast<std::uint64_t>(limits_.stall_timeout.count());
+  if (attempt.received - attempt.window_start < least) return "slow";
+  attempt.window = now;
+  attempt.window_start = attempt.received;
   return nullptr;
 }
 

@@ -788,7 +788,6 @@ TEST_F(FetchLoopTest, TheLoopSaysWhenItMustBeCalledNext) {
   want(0, 9);
   EXPECT_EQ(loop.wake_at(), clock.now() + 60s);
   transport.connect(0);
-  loop.advance();
   EXPECT_EQ(loop.wake_at(), clock.now() + 15s);
   answer(0);
   EXPECT_EQ(loop.wake_at(), fetch::TimePoint::max());
