@@ -2,8 +2,9 @@
 //
 // Who may start an exchange now.
 //
-// Each running exchange has one socket; idle ones, and the second ones of those that connect, give
-// way (socket_book), so a cap on exchanges is a cap on sockets.  Pure; one thread.
+// Each running exchange has one socket, or waits for that of another; idle ones, and the second
+// ones of those that connect, give way (socket_book), so a cap on exchanges is a cap on sockets.
+// Pure; one thread.
 #pragma once
 
 #include <array>

@@ -90,9 +90,13 @@ std::optional<std::uint64_t> chunk_size(std::string_view line) noexcept {
 
 }  // namespace
 
-void BodyReader::begin(const ResponseHead& head, bool head_only) {
+void BodyReader::reset() noexcept {
   let_go(line_);
   *this = {};
+}
+
+void BodyReader::begin(const ResponseHead& head, bool head_only) {
+  reset();
   if (head_only || has_no_body(head.status)) return;
   const Coding coding = coding_of(head);
   if (coding == Coding::unknown) return fail(Fault::protocol);  // nobody has asked for others

@@ -23,6 +23,11 @@ class BodyReader {
   // A body begins, that of the answer to a HEAD request where `head_only`.
   void begin(const ResponseHead& head, bool head_only);
 
+  // As before the first body.
+  void reset() noexcept;
+
+  // Its end is that of the connection.
+  bool until_close() const noexcept { return until_close_; }
   // The next so many bytes on the connection are of the body, whatever they are; 2^63 - 1 where its
   // end is that of the connection.
   std::uint64_t sure() const noexcept { return left_; }

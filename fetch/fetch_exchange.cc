@@ -44,7 +44,6 @@ void FetchLoop::on_connected(Attempt& attempt, bool reused, bool public_peer) {
   attempt.peer_is_public = public_peer;
   attempt.sent = true;
   attempt.reused = reused;
-  attempt.pipelined = attempt.pipelined && reused;
   attempt.progressed = clock_.now();
   if (reused) {
     ++attempt.host.reused;
@@ -58,11 +57,13 @@ void FetchLoop::on_connected(Attempt& attempt, bool reused, bool public_peer) {
 
 // It was not used after all, and the transport times connecting.
 void FetchLoop::on_lost(Attempt& attempt) {
-  if (attempt.pipelined) attempt.host.no_pipelining(clock_.now());
+  if (attempt.sent && attempt.pipelined) end_pipelining(attempt, "the connection has ended");
+  if (attempt.sent) {
+    --attempt.host.reused;
+    --reused_;
+  }
   attempt.sent = attempt.reused = attempt.pipelined = false;
   attempt.progressed = clock_.now();
-  --attempt.host.reused;
-  --reused_;
   if (attempt.order)
     watch_later(*attempt.order);
   else if (attempt.trial)
@@ -74,7 +75,7 @@ bool FetchLoop::on_head(Attempt& attempt, const ResponseHead& head) {
   if (attempt.hedges) return on_hedge_head(attempt, head);
   if (!attempt.order) return false;
   if (attempt.pipelined && !is_answer(attempt, head)) {
-    send_alone(detach(attempt), "not what was asked for");
+    ask_alone(attempt, "not what was asked for");
     return false;
   }
   const bool failed =
@@ -262,14 +263,17 @@ void FetchLoop::on_end(Attempt& attempt, const ExchangeEnd& end) {
 }
 
 void FetchLoop::broken(Attempt& attempt, const ExchangeEnd& end) {
-  if (attempt.pipelined && !attempt.slice) return send_alone(detach(attempt), end.detail);
+  const bool ours = is_ours(end.fault, attempt.sent);
+  if (attempt.pipelined && !attempt.slice && !ours) return ask_alone(attempt, end.detail);
+  // Who does not bear what is sent behind may cut the answer before it, too (RFC 9112 section 9.6).
+  if (attempt.followed && !ours) end_pipelining(attempt, end.detail);
   // A body that ends with its connection ends "well" wherever it is cut.
   const Fault fault = end.fault == Fault::none && attempt.slice ? Fault::short_body : end.fault;
   if (fault == Fault::connect || fault == Fault::connect_timeout)
     attempt.host.pushed_back(Host::Why::away, attempt.began, clock_.now());
   Trouble trouble = trouble_of(fault);
-  trouble.reused = attempt.reused;
-  if (!is_ours(fault, attempt.sent) && !nobodys_fault(trouble)) host_failed(attempt);
+  trouble.reused = attempt.reused || attempt.followed;
+  if (!ours && !nobodys_fault(trouble)) host_failed(attempt);
   if (tells_of_host(fault, attempt.sent)) judge(attempt, trouble);
   if (!leave_to_hedge(attempt, trouble)) failed(detach(attempt), trouble, 0, end.detail);
 }

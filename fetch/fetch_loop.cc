@@ -174,9 +174,12 @@ void FetchLoop::launch(Order& order) {
   ++order.attempts;
   order.host->hedging.sent();
   WireRequest request = request_for(order, attempt, *credential);
-  request.behind = exchange_before(order);
+  Attempt* const before = exchange_before(order);
+  request.behind = before;
   start(attempt, request);
-  if (attempt.pipelined) watch_later(order);
+  if (!attempt.pipelined) return;
+  before->followed = true;
+  watch_later(order);
 }
 
 FetchLoop::Attempt& FetchLoop::begin_attempt(Order& order, Slots& slots) {

@@ -98,11 +98,13 @@ class FetchLoop {
   bool add_condition(const Order& order, WireRequest& request) const;
 
   // Behind an answer that is not over (fetch_pipelining.cc).
-  const Attempt* exchange_before(const Order& order) const noexcept;
+  Attempt* exchange_before(const Order& order) noexcept;
   static bool is_answer(const Attempt& attempt, const ResponseHead& head);
   static TimePoint turn_over(const Attempt& attempt) noexcept;
-  void overdue_behind(Order& order);
-  void send_alone(Order& order, std::string_view why);
+  void give_up_turn(Attempt& attempt);
+  void end_pipelining(const Attempt& attempt, std::string_view why);
+  void ask_alone(Attempt& attempt, std::string_view why);
+  void ask_again(Attempt& attempt);
 
   // Which connection (fetch_patience.cc).
   bool patient(const Order& order) const;
@@ -216,7 +218,7 @@ class FetchLoop {
   Duration patience(const Attempt& attempt) const noexcept;
   static TimePoint watched_since(const Attempt& attempt) noexcept;
   static TimePoint shaken_over(const Attempt& attempt) noexcept;
-  static TimePoint trial_over(const Attempt& attempt) noexcept;
+  static TimePoint trial_patience_over(const Attempt& attempt) noexcept;
   const char* too_slow(Attempt& attempt, TimePoint now) const noexcept;
   void end_slow_drains() noexcept;
 

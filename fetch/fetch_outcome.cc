@@ -137,7 +137,8 @@ void FetchLoop::mismatched(Order& order, const Version& seen, int status) {
 
 // The answer was accepted and complete; the server may have cut the range short.
 void FetchLoop::part_done(Order& order, const Attempt& attempt) {
-  attempt.host.health.transferred(attempt.received, clock_.now() - attempt.accepted);
+  const TimePoint now = clock_.now();
+  attempt.host.health.transferred(attempt.received, now - attempt.accepted, now);
   attempt.host.hedging.brought(attempt.received,
                                attempt.first_byte + (attempt.progressed - attempt.accepted));
   if (attempt.received >= kRateBytes) {

@@ -12,24 +12,28 @@ namespace skimfs::fetch {
 
 // The one that brings what lies just before, where nothing else runs at a near host: far away, and
 // beside others, several connections bring more.  Null: there is none.
-const FetchLoop::Attempt* FetchLoop::exchange_before(const Order& order) const noexcept {
+FetchLoop::Attempt* FetchLoop::exchange_before(const Order& order) noexcept {
+  constexpr unsigned kBoth = 2;  // that one, and this
   const Host& host = *order.host;
-  if (!order.sink || order.whole || host.running() != 2 || !host.pace->get().near()) return nullptr;
-  if (!host.pipelines(clock_.now()) || host.breaker().state() != Breaker::State::closed)
-    return nullptr;
-  for (const Attempt& each : attempts_) {
+  if (!order.sink || order.whole || !host.bears_pipelining(clock_.now())) return nullptr;
+  if (host.running() != kBoth || !host.pace->get().near()) return nullptr;
+  if (host.breaker().state() != Breaker::State::closed) return nullptr;
+  for (Attempt& each : attempts_) {
     if (!each.order || !each.slice || each.order->object != order.object) continue;
-    if (each.order->target == order.target && each.asked.last + 1 == order.range.first)
-      return &each;
+    if (!(each.order->target == order.target)) continue;
+    const bool next = each.asked.last + 1 == order.range.first;
+    // Who waits does not do so behind what nobody waits for.
+    if (next && each.order->priority <= order.priority) return &each;
   }
   return nullptr;
 }
 
-// Anything else, an error too, may be meant for nobody.
+// Or the host's word for whoever asks.  Anything else, an error too, may be meant for nobody.
 bool FetchLoop::is_answer(const Attempt& attempt, const ResponseHead& head) {
+  constexpr int kTooManyRequests = 429, kUnavailable = 503;
+  if (head.status == kTooManyRequests || head.status == kUnavailable) return true;
   const Order& order = *attempt.order;
-  return head.status == 206 &&
-         accept(head, attempt.asked, order.sink->expect(order.at), order.whole).has_value();
+  return accept(head, attempt.asked, order.sink->expect(order.at), false).has_value();
 }
 
 // When its turn, or the answer in it, is not waited for any more.
@@ -37,17 +41,32 @@ TimePoint FetchLoop::turn_over(const Attempt& attempt) noexcept {
   return attempt.pipelined && !attempt.slice ? attempt.progressed + kStuck : TimePoint::max();
 }
 
-void FetchLoop::overdue_behind(Order& order) {
-  Attempt& attempt = *order.attempt;
-  const char* const why = attempt.sent ? "no answer" : "the answer before goes on";
-  detach(attempt);
-  abort(attempt);
-  send_alone(order, why);
+void FetchLoop::give_up_turn(Attempt& attempt) {
+  // Somebody who looks so late was kept from receiving, too.
+  const bool slept = attempt.shaken || clock_.now() >= turn_over(attempt) + kStuck;
+  if (slept) return ask_again(attempt);
+  ask_alone(attempt, attempt.sent ? "no answer" : "the answer before goes on");
 }
 
-void FetchLoop::send_alone(Order& order, std::string_view why) {
-  order.host->no_pipelining(clock_.now());
-  report(order, "pipelining", 0, {}, std::chrono::milliseconds(0), why);
+void FetchLoop::end_pipelining(const Attempt& attempt, std::string_view why) {
+  attempt.host.no_pipelining(clock_.now());
+  if (attempt.order) report(*attempt.order, "pipelining", 0, {}, std::chrono::milliseconds(0), why);
+}
+
+void FetchLoop::ask_alone(Attempt& attempt, std::string_view why) {
+  end_pipelining(attempt, why);
+  ask_again(attempt);
+}
+
+// A hedge that is out has asked already.
+void FetchLoop::ask_again(Attempt& attempt) {
+  Order& order = *attempt.order;
+  if (order.hedge) {
+    succeed(*order.hedge);
+    return set_timer(order, clock_.now());  // to be watched
+  }
+  detach(attempt);
+  drop(attempt);
   enqueue(order);
 }
 

@@ -66,8 +66,8 @@ void FetchLoop::on_deadline(Order& order) {
 void FetchLoop::watch(Order& order) {
   Attempt& attempt = *order.attempt;
   const TimePoint now = clock_.now();
-  if (now >= turn_over(attempt)) return overdue_behind(order);
-  if (now >= trial_over(attempt)) return leave_trial(order);
+  if (now >= turn_over(attempt)) return give_up_turn(attempt);
+  if (now >= trial_patience_over(attempt)) return leave_trial(order);
   const char* what = too_slow(attempt, now);
   bool blameless = attempt.reused;
   if (now >= shaken_over(attempt)) what = "net_change", blameless = true;
@@ -90,7 +90,8 @@ void FetchLoop::watch(Order& order) {
 // What has just come is not late, so this may be called from anywhere.
 void FetchLoop::watch_later(Order& order) noexcept {
   const Attempt& attempt = *order.attempt;
-  const TimePoint over = std::min({turn_over(attempt), trial_over(attempt), shaken_over(attempt)});
+  const TimePoint over =
+      std::min({turn_over(attempt), trial_patience_over(attempt), shaken_over(attempt)});
   // Until it is sent the transport times connecting.
   const TimePoint late = attempt.sent ? watched_since(attempt) + patience(attempt) : order.deadline;
   set_timer(order, std::min(over, late));
@@ -111,7 +112,7 @@ TimePoint FetchLoop::shaken_over(const Attempt& attempt) noexcept {
 }
 
 // Of a breaker that is open: how long its reader waits.
-TimePoint FetchLoop::trial_over(const Attempt& attempt) noexcept {
+TimePoint FetchLoop::trial_patience_over(const Attempt& attempt) noexcept {
   const bool waits = attempt.order && attempt.trial && !attempt.heard &&
                      attempt.host.breaker().state() == Breaker::State::open;
   return waits ? attempt.order->patience : TimePoint::max();

@@ -41,7 +41,8 @@ void HostHealth::answered(Duration first_byte, TimePoint now) noexcept {
   measured_ = now;
 }
 
-void HostHealth::transferred(std::uint64_t bytes, Duration time) noexcept {
+void HostHealth::transferred(std::uint64_t bytes, Duration time, TimePoint now) noexcept {
+  if (now - measured_ < kSpeedAge) measured_ = now;
   if (bytes < kLeastMeasured || time <= Duration::zero()) return;
   smooth(rate_, static_cast<double>(bytes) / seconds(time));
 }

@@ -31,8 +31,8 @@ class HostHealth {
 
   // From the request to the head of its answer.
   void answered(Duration first_byte, TimePoint now) noexcept;
-  // `bytes` of a body in `time`.
-  void transferred(std::uint64_t bytes, Duration time) noexcept;
+  // `bytes` of a body in `time`.  What is known lasts on.
+  void transferred(std::uint64_t bytes, Duration time, TimePoint now) noexcept;
   // How long a request for `bytes` would take; empty where it was not measured lately.
   std::optional<Duration> expected(std::uint64_t bytes, TimePoint now) const noexcept;
 

@@ -47,8 +47,8 @@ void Host::pushed_back(Why why, TimePoint began, TimePoint now) noexcept {
 }
 
 bool Host::idle(TimePoint now) const noexcept {
-  return unused() && limit_ == cap_ && paused_until_ <= now && conditional_ && pipelines(now) &&
-         breaker_.failures() == 0;
+  return unused() && limit_ == cap_ && paused_until_ <= now && conditional_ &&
+         bears_pipelining(now) && breaker_.failures() == 0;
 }
 
 HostStatus Host::status(TimePoint now) const {

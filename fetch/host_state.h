@@ -61,7 +61,7 @@ class Host {
 
   // A request that was pipelined to this peer came to nothing: none is for a while.
   void no_pipelining(TimePoint now) noexcept { pipelines_at_ = now + kNoPipelining; }
-  bool pipelines(TimePoint now) const noexcept { return now >= pipelines_at_; }
+  bool bears_pipelining(TimePoint now) const noexcept { return now >= pipelines_at_; }
 
   // The network is another one: what it was away for may have passed.
   void network_changed(TimePoint now) noexcept;

@@ -85,6 +85,7 @@ bool HttpTransport::Engine::start(const WireRequest& request, Exchange& exchange
 
   if (Connection* const busy = text ? busy_for(request, origin) : nullptr) {
     engage(busy->next, request, *std::move(text), exchange);
+    busy->next.reused = true;
     begun_.push_back(busy);
     return true;
   }
@@ -128,25 +129,25 @@ void HttpTransport::Engine::abort(Exchange& exchange) noexcept {
   for (const auto& each : connections_) {
     Connection& connection = *each;
     if (connection.next.exchange == &exchange) {
-      // Its answer comes all the same, and would be taken for another's.
-      if (connection.next.sent > 0) connection.talk.persistent = false;
-      if (connection.next.blocked) watch_socket(connection.socket, EPOLLIN);
       std::erase(begun_, &connection);
+      // Its answer comes all the same, and would be taken for another's.
+      if (connection.next.sent > 0 || connection.next.blocked) ask_no_more(connection);
       return forget(connection.next);
     }
     if (connection.talk.exchange != &exchange) continue;
     std::erase(begun_, &connection);
-    forget_pending(connection);
     forget(connection.talk);
     return connection.next.exchange ? dial_for_next(connection) : close(connection);
   }
 }
 
+// The one behind, if there is one: it was not there when the first began.
 void HttpTransport::Engine::begin(Connection& connection) {
   if (connection.next.exchange) return send(connection);
   if (connection.state == Connection::State::running) return talk(connection, true);
   if (connection.dial.verdict != Fault::none)
     return not_connected(connection, connection.dial.verdict);
+  if (std::exchange(connection.talk.reused, false)) connection.talk.exchange->lost();
   dial(connection);
 }
 
@@ -166,8 +167,8 @@ HttpTransport::Engine::Connection* HttpTransport::Engine::idle_for(
   return nullptr;
 }
 
-// The one this request may be sent over behind another: the answer there has begun, and leaves the
-// connection open.
+// The one this request may be sent over behind another: the answer there has begun, and the
+// connection outlives it.  Not for as long as stretch follows stretch, either.
 HttpTransport::Engine::Connection* HttpTransport::Engine::busy_for(
     const WireRequest& request, std::string_view origin) noexcept {
   if (!request.behind || request.fresh) return nullptr;
@@ -175,8 +176,9 @@ HttpTransport::Engine::Connection* HttpTransport::Engine::busy_for(
   const auto found = std::ranges::find_if(connections_, runs_it);
   if (found == connections_.end() || !suits(**found, request, origin)) return nullptr;
   const Talk& talk = (*found)->talk;
-  const bool bears_it = talk.head.complete() && talk.persistent && !talk.blocked;
-  return bears_it && !(*found)->next.exchange ? found->get() : nullptr;
+  const bool bears_it = talk.head.complete() && talk.head.minor() > 0 && talk.persistent;
+  const bool free = talk.all_sent() && !(*found)->next.exchange;
+  return bears_it && free && !is_worn(**found) ? found->get() : nullptr;
 }
 
 // One on which nothing has come meanwhile: an end of it, or an answer that nobody asked for.
@@ -219,6 +221,7 @@ void HttpTransport::Engine::rest(Connection& connection) noexcept {
   connection.state = Connection::State::idle;
   connection.idle_since = clock_.now();
   sockets_.runs(connection.socket, false);
+  forget_pending(connection);
   idle_.push_back(&connection);
 }
 
@@ -233,6 +236,7 @@ void HttpTransport::Engine::close(Connection& connection) noexcept {
 void HttpTransport::Engine::leave_socket(Connection& connection) noexcept {
   if (by_socket(connection.socket)) by_socket_[std::size_t(connection.socket)] = nullptr;
   connection.socket = -1;
+  forget_pending(connection);
   curl_multi_remove_handle(multi_.get(), connection.easy.get());
   sockets_.forget_gone();
 }
@@ -246,41 +250,47 @@ void HttpTransport::Engine::forget(Talk& talk) noexcept {
   talk.exchange = nullptr;
   talk.sent = 0;
   talk.blocked = talk.reused = talk.heard = false;
+  let_go(talk.request);
   let_go(talk.line);
   talk.head.reset();
+  talk.body.reset();
   talk.persistent = false;
 }
 
-// The connection is over before it was the next one's turn: that goes over another.
-void HttpTransport::Engine::dial_for_next(Connection& connection) noexcept {
-  std::swap(connection.talk, connection.next);
+// The request that its talk holds goes over another connection.
+void HttpTransport::Engine::start_over(Connection& connection) noexcept {
   leave_socket(connection);
   connection.talk.sent = 0;
   connection.talk.blocked = false;
+  connection.dial.error[0] = '\0';
   connection.dial.verdict = Fault::none;
   connection.state = Connection::State::dialling;
   ++dialling_;
+}
+
+// The connection is over before it was the next one's turn.
+void HttpTransport::Engine::dial_for_next(Connection& connection) noexcept {
+  std::swap(connection.talk, connection.next);
+  start_over(connection);
   begun_.push_back(&connection);
 }
 
 void HttpTransport::Engine::finish(Connection& connection, Fault fault, std::string_view detail,
                                    bool keep) {
   Exchange& exchange = *connection.talk.exchange;
-  forget_pending(connection);
   forget(connection.talk);
-  Exchange* const next = connection.next.exchange;
-  if (next && keep)
+  const bool turn = keep && connection.next.exchange;
+  if (turn)
     std::swap(connection.talk, connection.next);
-  else if (next)
+  else if (connection.next.exchange)
     dial_for_next(connection);
   else if (keep && !is_worn(connection))
     rest(connection);
   else
     close(connection);
   exchange.end({fault, detail});
-  if (!next || !keep) return;
-  connection.talk.reused = true;
-  next->connected(true, connection.public_peer);
+  if (!turn) return;
+  connection.talk.exchange->connected(true, connection.public_peer);
 }
 
 void HttpTransport::Engine::close_evicted() noexcept {
@@ -349,8 +359,11 @@ void HttpTransport::Engine::poll(milliseconds at_most) {
 }
 
 void HttpTransport::Engine::begin_all() {
-  for (Connection* const connection : begun_) begin(*connection);
-  begun_.clear();
+  while (!begun_.empty()) {
+    Connection& connection = *begun_.front();
+    begun_.erase(begun_.begin());
+    begin(connection);  // which may put it there again
+  }
 }
 
 void HttpTransport::Engine::happened(const epoll_event& event) {

@@ -89,7 +89,9 @@ class HttpTransport::Engine {
     std::string line;  // of the head; so much of it has come
     HeadReader head;
     BodyReader body;
-    bool persistent = false;  // as the head says
+    bool persistent = false;  // the connection outlives it, as far as the head says
+
+    bool all_sent() const noexcept { return sent == request.size(); }
   };
   // One easy handle, which makes a connection and holds it.
   struct Connection {
@@ -139,6 +141,7 @@ class HttpTransport::Engine {
   void leave_socket(Connection& connection) noexcept;
   void forget_pending(Connection& connection) noexcept;
   void forget(Talk& talk) noexcept;
+  void start_over(Connection& connection) noexcept;
   void dial_for_next(Connection& connection) noexcept;
   void finish(Connection& connection, Fault fault, std::string_view detail, bool keep);
   void close_evicted() noexcept;
@@ -178,6 +181,7 @@ class HttpTransport::Engine {
   // http_exchange.cc: an exchange runs on it.
   void talk(Connection& connection, bool reused);
   void send(Connection& connection);
+  void ask_no_more(Connection& connection) noexcept;
   void receive(Connection& connection);
   std::span<std::byte> space_of(const Connection& connection);
   void take(Connection& connection, std::span<const std::byte> bytes);

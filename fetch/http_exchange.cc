@@ -31,9 +31,12 @@ void HttpTransport::Engine::send(Connection& connection) {
   const std::string_view rest = std::string_view(talk.request).substr(talk.sent);
   std::size_t sent = 0;
   const CURLcode code = curl_easy_send(connection.easy.get(), rest.data(), rest.size(), &sent);
-  if (code != CURLE_OK && code != CURLE_AGAIN) return broken(connection, code);
+  const bool failed = code != CURLE_OK && code != CURLE_AGAIN;
+  // What has come of the answer before it can be read all the same.
+  if (failed && connection.next.exchange) return ask_no_more(connection);
+  if (failed) return broken(connection, code);
   talk.sent += sent;
-  const bool blocked = talk.sent < talk.request.size();
+  const bool blocked = !talk.all_sent();
   if (blocked == talk.blocked) return;
   talk.blocked = blocked;
   // By edges for TLS, which may wait for bytes to come while there is room for others to go.
@@ -42,6 +45,12 @@ void HttpTransport::Engine::send(Connection& connection) {
   if (blocked && connection.tls) events |= EPOLLET;
   if (!watch_socket(connection.socket, events))
     finish(connection, Fault::local, "epoll_ctl", false);
+}
+
+// The connection ends with the answer that is on its way.
+void HttpTransport::Engine::ask_no_more(Connection& connection) noexcept {
+  connection.talk.persistent = false;
+  if (std::exchange(connection.next.blocked, false)) watch_socket(connection.socket, EPOLLIN);
 }
 
 // -------------------------------------------------------------------------------- the response
@@ -117,7 +126,7 @@ bool HttpTransport::Engine::begin_body(Connection& connection) {
   Talk& talk = connection.talk;
   const ResponseHead head = talk.head.head();
   talk.body.begin(head, talk.head_only);
-  talk.persistent = is_persistent(head, talk.head.minor());
+  talk.persistent = is_persistent(head, talk.head.minor()) && !talk.body.until_close();
   if (talk.exchange->head(head)) return true;
   finish(connection, Fault::stopped, "", false);
   return false;
@@ -134,9 +143,8 @@ void HttpTransport::Engine::take_body(Connection& connection, std::span<const st
     return finish(connection, talk.body.fault(), "the body has no end that can be known", false);
   if (!talk.body.complete()) return;
   // Bytes behind the end are of the next answer, if that was asked for, or of none.
-  const Talk& next = connection.next;
-  const bool asked = next.exchange && next.sent == next.request.size();
-  const bool keep = talk.persistent && !talk.blocked && (asked || bytes.empty());
+  const bool asked = connection.next.exchange && connection.next.all_sent();
+  const bool keep = talk.persistent && talk.all_sent() && (asked || bytes.empty());
   finish(connection, Fault::none, "", keep);
   if (!keep || bytes.empty()) return;
   connection.talk.heard = true;
@@ -166,11 +174,7 @@ void HttpTransport::Engine::lost(Connection& connection, Fault fault, std::strin
 // The connection had ended while it idled, which is nobody's fault: the request goes over another.
 void HttpTransport::Engine::redial(Connection& connection) {
   connection.talk.exchange->lost();
-  leave_socket(connection);
-  connection.state = Connection::State::dialling;
-  ++dialling_;
-  connection.talk.sent = 0;
-  connection.talk.blocked = false;
+  start_over(connection);
   dial(connection);
 }
 

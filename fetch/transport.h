@@ -30,8 +30,8 @@ struct WireRequest {
   bool fresh = false;                     // on a new connection
   bool public_only = false;  // to an address of the whole Internet (address.h), or not at all
   std::shared_ptr<const Credential> credential = nullptr;  // null: none
-  // That runs: this request may be sent over its connection before its answer is over (pipelining,
-  // RFC 9112 section 9.3.2).  Null: none.
+  // An exchange that runs, and over whose connection this request may be sent before the answer
+  // there is over (pipelining, RFC 9112 section 9.3.2).  Null: none.
   const Exchange* behind = nullptr;
 };
 
@@ -61,13 +61,14 @@ struct ExchangeEnd {
 };
 
 // What happens to one exchange.  All calls come from inside Transport::poll(), in this order:
-// [connected, [lost, [connected]]], [head, ([space] [body])...], end.  None of them may call
+// [connected], [lost, [connected]], [head, ([space] [body])...], end.  None of them may call
 // start() or abort().
 struct Exchange {
-  // The request is about to be sent.  `reused`: over a connection that carried others before.
-  // `public_peer`: to an address of the whole Internet; false where a proxy stands between.
+  // The request is about to be sent, or, sent behind another, has its turn.  `reused`: over a
+  // connection that carried others before. `public_peer`: to an address of the whole Internet;
+  // false where a proxy stands between.
   virtual void connected(bool reused, bool public_peer) = 0;
-  // That one, which had carried others, has ended without a word: another is made.
+  // That one, which had carried others, or the one it waited for, has ended: another is made.
   virtual void lost() = 0;
   // The final response; 1xx ones are not reported.  false: end this, and close the connection.
   virtual bool head(const ResponseHead& head) = 0;
@@ -96,10 +97,11 @@ struct SocketWatch {
 
 struct Transport {
   // `exchange` lives until its end() or abort().  Throws std::bad_alloc: then nothing has begun,
-  // and the exchange is forgotten.  True: it is sent behind another, as it may be, and connected()
-  // comes when that one is over, whichever connection it goes over then.
+  // and the exchange is forgotten.  True: it waits behind `request.behind`.  connected() comes when
+  // that one is over, or lost() if the connection is.
   virtual bool start(const WireRequest& request, Exchange& exchange) = 0;
-  virtual void abort(Exchange& exchange) noexcept = 0;  // closes the connection; no call follows
+  // No call follows.  Closes the connection; if its turn had not come, after the one before it.
+  virtual void abort(Exchange& exchange) noexcept = 0;
   virtual void poll(std::chrono::milliseconds at_most) = 0;
   virtual void wake() noexcept = 0;  // any thread: poll() returns soon
   // The network is another one: no idle connection is used again, names are resolved anew.

@@ -125,7 +125,9 @@ class History {
     if (behind && live.contains(*behind)) return;  // it is not its turn
     if (chance(8)) return transport_.end(i, any_fault());
     if (connected_.insert(i).second) {
-      const bool reused = chance(2);
+      const bool reused = behind ? transport_.sent[*behind].well : chance(2);
+      if (behind && !reused) transport_.lose(i);
+      if (chance(8)) return transport_.end(i, any_fault());
       if (!transport_.connect(i, reused) || chance(3)) return;
       if (reused && chance(8)) {
         transport_.lose(i);

@@ -41,6 +41,13 @@ class FetchPipelining : public FetchLoopTest {
     if (transport.sent[i].live()) transport.end(i);
     loop.advance();
   }
+  // Over a new connection.
+  void finish_alone(std::size_t i) {
+    const fetch::ByteRange range = transport.sent.at(i).range();
+    transport.connect(i);
+    transport.head(i, 206, part(range.first, range.last));
+    finish(i);
+  }
   // Request 0 is answered, and request 1 sent behind it.
   void begin_both() {
     one = want(0, 99);
@@ -56,14 +63,21 @@ class FetchPipelining : public FetchLoopTest {
     EXPECT_FALSE(transport.sent[2].behind);
     EXPECT_EQ(transport.sent[2].range().first, 100u);
     EXPECT_TRUE(observer.saw("pipelining"));
-    EXPECT_EQ(loop.status().errors, 0u);
-    EXPECT_EQ(loop.status().retries, 0u);
+    expect_no_blame();
     if (transport.sent[0].live()) finish(0);
     begin(2);
     finish(2);
     EXPECT_EQ(one->bytes, text(0, 99));
     EXPECT_EQ(two->bytes, text(100, 199));
     EXPECT_EQ(two->outcome(), std::error_code());
+  }
+  void expect_no_blame() {
+    const fetch::Host& host = hosts.at("one:80");
+    EXPECT_EQ(loop.status().errors, 0u);
+    EXPECT_EQ(loop.status().retries, 0u);
+    EXPECT_FALSE(host.health.ailing());
+    EXPECT_EQ(host.breaker().failures(), 0u);
+    EXPECT_EQ(host.limit(), 4u);
   }
   bool pipelines() {
     const std::size_t next = transport.count();
@@ -104,14 +118,53 @@ TEST_F(FetchPipelining, NorWhatIsNotTheNextStretch) {
   want(0, 99);
   begin(0);
   want(101, 199);
-  want(0, 99);
-  for (std::size_t i = 1; i < transport.count(); ++i) EXPECT_FALSE(transport.sent[i].behind);
+  EXPECT_FALSE(transport.sent.at(1).behind);
 }
 
 TEST_F(FetchPipelining, NorAnotherFile) {
   want(0, 99);
   begin(0);
   want(100, 199, object_at("http://one/other"));
+  EXPECT_FALSE(transport.sent.at(1).behind);
+}
+
+// One file as two entries have it, or as it was before a reload.
+TEST_F(FetchPipelining, NorTheSameUrlOfAnotherObject) {
+  want(0, 99);
+  begin(0);
+  want(100, 199, object_at("http://one/file"));
+  EXPECT_FALSE(transport.sent.at(1).behind);
+}
+
+// A whole one is asked for without a range.
+TEST_F(FetchPipelining, NorAFileAsAWhole) {
+  want(0, 99);
+  begin(0);
+  auto sink = std::make_shared<RecordingSink>();
+  sink->expected.total = kTotal;
+  loop.add({.object = file, .range = {100, 199}, .whole = true, .sink = sink});
+  loop.advance();
+  EXPECT_FALSE(transport.sent.at(1).behind);
+}
+
+TEST_F(FetchPipelining, NorOverNoUsedConnection) {
+  want(0, 99);
+  begin(0);
+  auto sink = std::make_shared<RecordingSink>();
+  sink->expected = {kTotal, std::string(kTag), {}};
+  loop.add({.object = file, .range = {100, 199}, .sink = sink, .fresh = true});
+  loop.advance();
+  EXPECT_FALSE(transport.sent.at(1).behind);
+}
+
+// Such as a jump to the end of what is fetched ahead.
+TEST_F(FetchPipelining, NorWhatAReaderWaitsForBehindWhatNobodyWaitsFor) {
+  auto sink = std::make_shared<RecordingSink>();
+  sink->expected = {kTotal, std::string(kTag), {}};
+  loop.add({.object = file, .range = {0, 99}, .priority = fetch::Priority::next, .sink = sink});
+  loop.advance();
+  begin(0);
+  want(100, 199);
   EXPECT_FALSE(transport.sent.at(1).behind);
 }
 
@@ -148,6 +201,23 @@ TEST_F(FetchPipelining, TheTimeOfItsFirstByteIsNotNoted) {
   begin(1);
   finish(1);
   EXPECT_EQ(near.get().first_byte, 1ms);
+  EXPECT_EQ(hosts.at("one:80").health.expected(0, clock.now()), 1ms);
+}
+
+TEST_F(FetchPipelining, NeitherForHedging) {
+  for (int i = 0; i < 49; ++i) hosts.at("one:80").hedging.answered(20ms);
+  one = want(0, 99);
+  transport.connect(0);
+  clock.advance(1ms);
+  transport.head(0, 206, part(0, 99));  // the fiftieth
+  ASSERT_EQ(hosts.at("one:80").hedging.patience(), 60ms);
+  two = want(100, 199);
+  finish(0);
+  transport.connect(1, true);
+  clock.advance(59ms);
+  transport.head(1, 206, part(100, 199));
+  finish(1);
+  EXPECT_EQ(hosts.at("one:80").hedging.patience(), 60ms);
 }
 
 TEST_F(FetchPipelining, ItsTurnMayTakeTimeAsLongAsThereIsSome) {
@@ -193,7 +263,7 @@ TEST_F(FetchPipelining, AnotherAnswerIsNobodysFault) {
   const auto wrong = part(0, 99);
   for (const auto& [status, headers] :
        {std::pair{400, Headers{{"Content-Length", "5"}}}, std::pair{404, Headers{}},
-        std::pair{302, Headers{{"Location", "/to"}}}, std::pair{503, Headers{}},
+        std::pair{302, Headers{{"Location", "/to"}}}, std::pair{500, Headers{}},
         std::pair{200, Headers{{"Content-Length", "1000"}}}, std::pair{206, wrong},
         std::pair{206, part(100, 199, "\"v2\"")}}) {
     SCOPED_TRACE(status);
@@ -219,6 +289,62 @@ TEST_F(FetchPipelining, NonsenseIsNobodysFault) {
   expect_asked_alone();
 }
 
+// It means all requests of the server.
+TEST_F(FetchPipelining, AnAskedForPauseIsKept) {
+  begin_both();
+  finish(0);
+  transport.connect(1, true);
+  transport.head(1, 503, {{"Retry-After", "20"}, {"Content-Length", "0"}});
+  pass(19s);
+  EXPECT_EQ(transport.count(), 2u);
+  pass(2s);
+  EXPECT_EQ(transport.count(), 3u);
+}
+
+// S-NET-9
+TEST_F(FetchPipelining, AHedgeThatIsOutGoesOnAlone) {
+  fetch::HedgePolicy& hedging = hosts.at("one:80").hedging;
+  for (int i = 0; i < 50; ++i) hedging.answered(20ms);
+  for (int i = 0; i < 50; ++i) hedging.sent();
+  begin_both();
+  finish(0);
+  transport.connect(1, true);
+  pass(60ms);
+  ASSERT_EQ(transport.count(), 3u) << "the hedge";
+  transport.head(1, 400, {});
+  loop.advance();
+  ASSERT_EQ(transport.count(), 3u);
+  EXPECT_TRUE(transport.sent[2].live());
+  begin(2);
+  finish(2);
+  EXPECT_EQ(two->bytes, text(100, 199));
+}
+
+// Which is no word about the server.
+TEST_F(FetchPipelining, OurOwnSleepIsNotHeldAgainstIt) {
+  begin_both();
+  pass(6s);
+  ASSERT_EQ(transport.count(), 3u) << "asked for again all the same";
+  EXPECT_FALSE(observer.saw("pipelining"));
+}
+
+TEST_F(FetchPipelining, AnAnswerThatIsCutWithARequestBehindItEndsItForAWhile) {
+  begin_both();
+  transport.body(0, text(0, 49));
+  transport.end(0, Fault::reset);
+  transport.lose(1);
+  loop.advance();
+  EXPECT_TRUE(observer.saw("pipelining"));
+  EXPECT_FALSE(hosts.at("one:80").health.ailing());
+  ASSERT_EQ(transport.count(), 3u) << "at once";
+  EXPECT_EQ(transport.sent[2].range().first, 50u);
+  finish_alone(1);
+  finish_alone(2);
+  EXPECT_EQ(one->bytes, text(0, 99));
+  EXPECT_EQ(two->bytes, text(100, 199));
+  EXPECT_FALSE(pipelines());
+}
+
 // The transport sends it again by itself.
 TEST_F(FetchPipelining, AConnectionThatEndsInItsTurnIsTheLastOneForAWhile) {
   begin_both();
@@ -233,15 +359,20 @@ TEST_F(FetchPipelining, AConnectionThatEndsInItsTurnIsTheLastOneForAWhile) {
   EXPECT_FALSE(pipelines());
 }
 
-// The connection of the first one has ended: what follows is as for any other.
+// Its dial takes the time that dials take, and fails as they do.
 TEST_F(FetchPipelining, OverANewConnectionItIsLikeAnyOther) {
   begin_both();
-  transport.end(0, Fault::reset);
+  one->took = fetch::RangeSink::Took::enough;
+  pass(1900ms);
+  transport.body(0, text(0, 9));
+  transport.end(0, Fault::none);
+  transport.lose(1);
+  pass(5s);
+  EXPECT_TRUE(transport.sent[1].live());
+  transport.end(1, Fault::connect);
   loop.advance();
-  transport.connect(1);
-  transport.head(1, 404, {});
-  loop.advance();
-  EXPECT_EQ(two->outcome(), fetch::make_error_code(fetch::Errc::missing));
+  EXPECT_EQ(loop.status().errors, 1u);
+  EXPECT_TRUE(hosts.at("one:80").health.ailing());
   EXPECT_FALSE(observer.saw("pipelining"));
 }
 
@@ -253,6 +384,15 @@ TEST_F(FetchPipelining, ABodyThatBreaksGoesOnWhereItWas) {
   transport.end(1, Fault::reset);
   await_request(3);
   EXPECT_EQ(transport.sent[2].range().first, 150u);
+  EXPECT_FALSE(observer.saw("pipelining"));
+}
+
+TEST_F(FetchPipelining, StopEndsWhatWaitsForItsTurn) {
+  begin_both();
+  loop.stop();
+  EXPECT_EQ(one->outcome(), kCanceled);
+  EXPECT_EQ(two->outcome(), kCanceled);
+  EXPECT_EQ(transport.running(), 0u);
 }
 
 }  // namespace

@@ -477,7 +477,7 @@ class SlowBodyWithMirror : public SlowBody {
   void measure_mirror(fetch::Duration first_byte = 20ms) {
     fetch::HostHealth& health = hosts.at("two:80").health;
     health.answered(first_byte, clock.now());
-    health.transferred(1 << 20, 1s);
+    health.transferred(1 << 20, 1s, clock.now());
   }
   std::shared_ptr<RecordingSink> slow_with_mirror(
       fetch::Standing standing = fetch::Standing::usable) {

@@ -61,8 +61,19 @@ TEST(HostHealth, WhatIsExpectedIsTheFirstByteAndTheRateOfTheBody) {
   health.answered(50ms, kNow);
   EXPECT_EQ(health.expected(4096, kNow), 50ms);
   EXPECT_EQ(health.expected(1 << 20, kNow), 175ms) << "a guess";
-  health.transferred(1 << 20, 1s);
+  health.transferred(1 << 20, 1s, kNow);
   EXPECT_EQ(health.expected(1 << 20, kNow), 1050ms);
+}
+
+// As of answers that come behind others, whose first bytes are not timed.
+TEST(HostHealth, WhatIsKnownLastsAsLongAsBodiesCome) {
+  HostHealth health;
+  health.answered(50ms, kNow);
+  for (int minute = 4; minute <= 20; minute += 4)
+    health.transferred(1 << 20, 1s, kNow + std::chrono::minutes(minute));
+  EXPECT_EQ(health.expected(0, kNow + 24min), 50ms);
+  health.transferred(1 << 20, 1s, kNow + 25min);
+  EXPECT_EQ(health.expected(0, kNow + 25min), std::nullopt) << "too late";
 }
 
 TEST(HostHealth, MeasurementsAreSmoothed) {
@@ -75,7 +86,7 @@ TEST(HostHealth, MeasurementsAreSmoothed) {
 TEST(HostHealth, ASmallBodyTellsNoRate) {
   HostHealth health;
   health.answered(50ms, kNow);
-  health.transferred(4096, 1s);
+  health.transferred(4096, 1s, kNow);
   EXPECT_EQ(health.expected(4096, kNow), 50ms);
 }
 

@@ -25,10 +25,12 @@ fetch::ByteRange FakeTransport::Sent::range() const {
 
 bool FakeTransport::start(const fetch::WireRequest& request, fetch::Exchange& exchange) {
   EXPECT_FALSE(in_callback_) << "start() from inside a callback";
-  std::optional<std::size_t> behind;
+  std::optional<std::size_t> before;
   for (const std::size_t i : live)
-    if (pipelines && request.behind == sent[i].exchange) behind = i;
-  EXPECT_TRUE(behind || !request.behind || !pipelines) << "behind one that is over";
+    if (request.behind == sent[i].exchange) before = i;
+  EXPECT_TRUE(before || !request.behind) << "behind one that is over";
+  const bool taken = std::ranges::any_of(live, [&](auto i) { return sent[i].behind == before; });
+  const auto behind = pipelines && before && !request.fresh && !taken ? before : std::nullopt;
   live.insert(sent.size());
   sent.push_back({request, &exchange, behind});
   peak = std::max(peak, running());
@@ -102,6 +104,7 @@ void FakeTransport::end(std::size_t i, fetch::Fault fault) {
   if (!one.live()) return;
   fetch::Exchange& exchange = *one.exchange;
   one.exchange = nullptr;
+  one.well = fault == fetch::Fault::none;
   live.erase(i);
   in_callback_ = true;
   exchange.end({fault, "said the fake"});

@@ -27,6 +27,7 @@ class FakeTransport final : public fetch::Transport {
     std::optional<std::size_t> behind;    // sent so, whom
     bool aborted = false;                 // by the loop
     bool stopped = false;                 // by a callback
+    bool well = false;                    // it ended so, and its connection goes on
 
     bool live() const noexcept { return exchange != nullptr; }
     // The value of a header sent, or "".
