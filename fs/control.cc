@@ -131,6 +131,17 @@ std::string without_controls(std::string_view text) {
   return plain;
 }
 
+// The mount has no more time for this connection.
+struct HungUp : NotServed {
+  using NotServed::NotServed;
+};
+
+[[noreturn]] void fail(const std::string& mount, int error) {
+  const std::string why = mount + ": " + std::generic_category().message(error);
+  if (error == EPIPE || error == ECONNRESET) throw HungUp(why);
+  throw NotServed(why);
+}
+
 void send_all(int fd, std::string_view text, SteadyTime deadline, const std::string& mount) {
   while (!text.empty()) {
     wait_for(fd, POLLOUT, deadline, mount);
@@ -138,7 +149,7 @@ void send_all(int fd, std::string_view text, SteadyTime deadline, const std::str
     if (sent > 0)
       text.remove_prefix(static_cast<std::size_t>(sent));
     else if (errno != EINTR && errno != EAGAIN)
-      throw NotServed(mount + ": " + std::generic_category().message(errno));
+      fail(mount, errno);
   }
 }
 
@@ -154,7 +165,7 @@ std::string receive_all(int fd, SteadyTime deadline, const std::string& mount) {
     else if (got == 0)
       return text;
     else if (errno != EINTR && errno != EAGAIN)
-      throw NotServed(mount + ": " + std::generic_category().message(errno));
+      fail(mount, errno);
   }
 }
 
@@ -253,16 +264,29 @@ std::string socket_name(std::string_view mount_name) {
   return name + ".sock";
 }
 
-std::string ask(std::string_view directory, std::string_view command,
-                std::chrono::milliseconds at_most) {
-  const auto deadline = std::chrono::steady_clock::now() + at_most;
-  const std::string mount = mount_name(directory);
+static std::string ask_once(const std::string& mount, std::string_view command,
+                            SteadyTime deadline) {
   const Socket socket = connect_to_mount(mount, deadline);
   send_all(socket.get(), std::string(command) + "\n", deadline, mount);
   const std::string reply = without_controls(receive_all(socket.get(), deadline, mount));
   if (reply.starts_with(kOk)) return reply.substr(kOk.size());
   if (reply.starts_with(kError)) throw Refused(mount + ": " + reply.substr(kError.size()));
   throw NotServed(mount + ": the mount ended while it was asked");
+}
+
+// Once more where we were so slow that the mount hung up: no command does harm twice.
+std::string ask(std::string_view directory, std::string_view command,
+                std::chrono::milliseconds at_most) {
+  constexpr std::chrono::milliseconds kPause{10};
+  const auto deadline = std::chrono::steady_clock::now() + at_most;
+  const std::string mount = mount_name(directory);
+  for (;; std::this_thread::sleep_for(kPause)) {
+    try {
+      return ask_once(mount, command, deadline);
+    } catch (const HungUp&) {
+      if (std::chrono::steady_clock::now() >= deadline) throw;
+    }
+  }
 }
 
 std::optional<Ticket> ticket_of(std::string_view command) {

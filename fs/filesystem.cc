@@ -145,7 +145,7 @@ struct FileSystem::Parts final : FillJudge {
   void tell_mismatch(const RemoteFile& file, cache::Extent bytes, const char* action) noexcept {
     mismatches++;
     try {
-      const std::string path = files.path(number_of(file.inode()));
+      const std::string path = file.is_list() ? files.path(number_of(file.inode())) : file.path();
       log::event(log::Level::warning, "digest_mismatch", path,
                  "path=" + log::escape(path) + " off=" + std::to_string(bytes.offset) +
                      " len=" + std::to_string(bytes.length) +

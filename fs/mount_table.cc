@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "fs/mount_table.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <fstream>
@@ -82,13 +83,13 @@ std::optional<MountRow> topmost_at(const std::vector<MountRow>& table, std::stri
 }
 
 // An id, and then a device, may be given anew once their mount is gone.
-std::optional<std::string> place_of(const MountRow& mount, const std::vector<MountRow>& table) {
-  for (const MountRow& row : table) {
-    if (row.id != mount.id || row.device != mount.device) continue;
-    const auto top = topmost_at(table, row.directory);
-    if (top && top->id == mount.id) return row.directory;
-  }
-  return std::nullopt;
+std::optional<MountRow> same_mount(const MountRow& mount, const std::vector<MountRow>& table) {
+  const auto same = [&](const MountRow& row) {
+    return row.id == mount.id && row.device == mount.device && row.type == mount.type &&
+           row.source == mount.source;
+  };
+  const auto found = std::ranges::find_if(table, same);
+  return found == table.end() ? std::nullopt : std::optional(*found);
 }
 
 std::vector<MountRow> read_mount_table() {

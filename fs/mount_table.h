@@ -33,8 +33,8 @@ std::vector<MountRow> parse_mount_table(std::string_view text);
 // not count, they only wait for a mount.
 std::optional<MountRow> topmost_at(const std::vector<MountRow>& table, std::string_view directory);
 
-// Where that mount is now, if a path walk ends in it: directories above it may have been renamed.
-std::optional<std::string> place_of(const MountRow& mount, const std::vector<MountRow>& table);
+// That mount as it is now: directories above it may have been renamed.  Empty: it is gone.
+std::optional<MountRow> same_mount(const MountRow& mount, const std::vector<MountRow>& table);
 
 // The table now.  Throws std::system_error.
 std::vector<MountRow> read_mount_table();

@@ -64,7 +64,7 @@ std::uint64_t part_of(std::uint64_t bytes, double share) noexcept {
 
 }  // namespace
 
-// Near: one request at a time, the next one asked for while the last sixth is still unread; more
+// Near: one request at a time, the next one asked for while the last fifth is still unread; more
 // would only be memory.  Far: several, as long as they bring more.
 ReadPlanner::Reach ReadPlanner::reach(const PlannerLimits& limits,
                                       const fetch::HostPace& pace) noexcept {
@@ -77,7 +77,7 @@ ReadPlanner::Reach ReadPlanner::reach(const PlannerLimits& limits,
               .share_beyond = 1.0 / 2};
   if (!pace.known()) return reach;
   if (pace.near()) {
-    reach.share = reach.share_beyond = 5.0 / 6;
+    reach.share = reach.share_beyond = 4.0 / 5;
     reach.window_max = std::min(limits.window_max, limits.segment_max / 5 * 6);
     reach.start = 0;
     reach.near = true;

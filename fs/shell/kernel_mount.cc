@@ -141,10 +141,10 @@ bool is_connected(int device) {
   return poll(&state, 1, 0) >= 0 && (state.revents & POLLERR) == 0;
 }
 
-void tell_unmount_failed(const std::string& directory, const char* why) noexcept {
+void tell_unmount_failed(const std::string& directory, int error) noexcept {
   try {
     log::event(log::Level::error, "unmount_failed", directory,
-               "dir=" + log::escape(directory) + " why=" + log::escape(why));
+               "dir=" + log::escape(directory) + " why=" + log::escape(reason(error)));
   } catch (const std::bad_alloc&) {
     // The mount table shows it.
   }
@@ -209,7 +209,8 @@ KernelMount::KernelMount(const Wanted& wanted, Steward& steward)
   by_helper_ = !device;
   device_ = device ? *device : mount_by_helper(wanted);
   row_ = topmost_at(read_mount_table(), directory_);
-  steward_.mounted();
+  if (const int error = steward_.mounted(); error != 0)
+    throw std::system_error(error, std::generic_category(), "what unmounts");
 }
 
 KernelMount::~KernelMount() { unmount(); }
@@ -226,32 +227,13 @@ bool KernelMount::may_be_there() const {
   return there && there->device == row_->device;
 }
 
-// What has our numbers now may be another's.  While our connection lives, they tell; when it has
-// ended, they may be the next mount's already.  Then only a dead mount can be ours: that of a
-// connection that was aborted.
-std::optional<std::string> KernelMount::place() const {
-  return row_ ? place_of(*row_, read_mount_table()) : directory_;
-}
-
+// While our connection lives, its numbers tell the mount; when it has ended, they may be the next
+// one's already.  Then only a dead mount can be ours: that of a connection that was aborted.
 void KernelMount::unmount() noexcept {
   if (device_ < 0) return;
-  take_down();
+  const int error = steward_.unmount(by_helper_, !is_connected(device_));
+  if (error != 0) tell_unmount_failed(directory_, error);
   close(std::exchange(device_, -1));
-}
-
-void KernelMount::take_down() noexcept {
-  try {
-    const auto there = place();
-    if (!there) return;
-    int error = 0;
-    if (is_connected(device_) || is_dead(*there))
-      error = steward_.unmount(by_helper_);
-    else if (!by_helper_)  // we may just not be allowed to look
-      error = steward_.unmount_if_dead();
-    if (error != 0) throw std::system_error(error, std::generic_category(), "umount");
-  } catch (const std::exception& error) {
-    tell_unmount_failed(directory_, error.what());
-  }
 }
 
 }  // namespace skimfs::fs::shell

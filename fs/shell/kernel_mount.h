@@ -48,14 +48,10 @@ class KernelMount {
  private:
   // Nothing is mounted yet, but what is from here on is taken down again whatever happens.
   KernelMount(const std::string& directory, Steward& steward);
-  // Where it is now; empty: gone or covered, as far as the mount table shows.
-  std::optional<std::string> place() const;
-  void take_down() noexcept;
-
   const std::string directory_;
   Steward& steward_;
   std::optional<MountRow> row_;  // empty: the table did not show it
-  int device_ = -1;              // as long as it is mounted
+  int device_ = -1;              // -1 once unmount() was called
   bool by_helper_ = false;       // mounted by fusermount3, which must unmount it too
 };
 

@@ -60,7 +60,7 @@ void Reloader::run(const std::stop_token& stop) {
     lock.unlock();
     upkeep_(stop);  // also where one reload follows the other
     lock.lock();
-    if (!asked) continue;
+    if (!asked || stop.stop_requested()) continue;
     lock.unlock();
     Outcome outcome = work(stop);
     lock.lock();

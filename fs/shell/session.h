@@ -41,7 +41,7 @@ class Session {
 
   // Ends and joins the workers.  What the kernel asks from then on is not answered.
   void stop() noexcept;
-  // Closes its /dev/fuse.  After stop(), and once nobody calls forget_*() any more.
+  // Closes its /dev/fuse, for good.  After stop(), and once nobody calls forget_*() any more.
   void disconnect() noexcept { session_.reset(); }
 
  private:

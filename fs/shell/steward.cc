@@ -11,12 +11,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
+#include <fstream>
 #include <new>
 #include <optional>
 #include <system_error>
+#include <utility>
 
 #include "fs/control.h"
 #include "fs/mount_table.h"
@@ -25,14 +29,7 @@
 namespace skimfs::fs::shell {
 namespace {
 
-constexpr int kPatience = 2000;  // milliseconds
-constexpr char kDirectly = 'u', kByHelper = 'h', kIfDead = 'd', kMounted = 'm', kSocket = 's',
-               kLeave = 'l';
-
-struct Request {
-  char what;
-  ino_t inode;  // of kSocket
-};
+constexpr std::chrono::milliseconds kPatience{2000};
 
 [[noreturn]] void fail(const char* what) {
   throw std::system_error(errno, std::generic_category(), what);
@@ -73,12 +70,6 @@ void let_go(int channel) noexcept {
   prctl(PR_SET_NAME, "skimfs-steward");
 }
 
-// A mount whose daemon is gone; every other one answers.
-bool is_dead(const std::string& directory) noexcept {
-  struct statfs answer;
-  return statfs(directory.c_str(), &answer) != 0 && errno == ENOTCONN;
-}
-
 int remove_if(const std::string& socket, ino_t inode) noexcept {
   struct stat there;
   if (lstat(socket.c_str(), &there) != 0) return errno;
@@ -86,57 +77,98 @@ int remove_if(const std::string& socket, ino_t inode) noexcept {
   return unlink(socket.c_str()) == 0 ? 0 : errno;
 }
 
-int unmount_at(const std::string& directory, char how) {
-  if (how == kIfDead && !is_dead(directory)) return 0;
-  if (how != kByHelper) return umount2(directory.c_str(), MNT_DETACH) == 0 ? 0 : errno;
-  const HelperResult result = helper_unmount(directory);
-  return result.ran && result.exit_code == 0 ? 0 : EPERM;
-}
+// What a path led to, once and for all: nobody can put anything else in its place.  Asks no file
+// system, which may hang.
+class Place {
+ public:
+  explicit Place(const std::string& path)
+      : path_(path), fd_(open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC)) {
+    if (fd_ < 0) fail("open");
+  }
+  ~Place() { close(fd_); }
+  Place(const Place&) = delete;
+  Place& operator=(const Place&) = delete;
 
-// What the steward is there for.
-struct Charge {
-  const std::string& directory;
-  const std::string& socket;
-  std::optional<MountRow> mount = {};
+  // proc_pid_fdinfo(5)
+  std::string mount_id() const {
+    std::ifstream info("/proc/self/fdinfo/" + std::to_string(fd_));
+    for (std::string word, value; info >> word >> value;)
+      if (word == "mnt_id:") return value;
+    return {};
+  }
+  // A mount whose daemon is gone; every other one answers.
+  bool is_dead() const noexcept {
+    struct statfs answer;
+    return fstatfs(fd_, &answer) != 0 && errno == ENOTCONN;
+  }
+  int unmount(bool by_helper) const {
+    if (by_helper) {
+      const HelperResult result = helper_unmount(path_);
+      return result.ran && result.exit_code == 0 ? 0 : EPERM;
+    }
+    const std::string itself = "/proc/self/fd/" + std::to_string(fd_);
+    return umount2(itself.c_str(), MNT_DETACH) == 0 ? 0 : errno;
+  }
+
+ private:
+  const std::string& path_;
+  const int fd_;
 };
 
-// 0, or an errno value.  Throws std::system_error, std::bad_alloc.
-int do_it(const Request& request, Charge& charge) {
-  switch (request.what) {
-    case kLeave:
-      return setsid() > 0 ? 0 : errno;
-    case kSocket:
-      return remove_if(charge.socket, request.inode);
-    case kMounted:
-      if (!charge.mount) charge.mount = topmost_at(read_mount_table(), charge.directory);
-      return 0;
-  }
-  const auto place = charge.mount ? place_of(*charge.mount, read_mount_table()) : charge.directory;
-  return place ? unmount_at(*place, request.what) : 0;
-}
-
-int try_it(const Request& request, Charge& charge) noexcept try {
-  return do_it(request, charge);
-} catch (const std::system_error& error) {
-  return error.code().value();
-} catch (const std::bad_alloc&) {
-  return ENOMEM;
-}
-
-[[noreturn]] void serve(int channel, Charge charge, const StopsWait& stops) noexcept {
-  let_go(channel);
-  stops.allow();
-  Request request{};
-  ssize_t got;
-  while ((got = recv(channel, &request, sizeof request, 0)) > 0 || (got < 0 && errno == EINTR)) {
-    if (got != sizeof request) continue;
-    const char answer = static_cast<char>(try_it(request, charge));
-    if (write(channel, &answer, 1) != 1) break;
-  }
-  _exit(0);
-}
-
 }  // namespace
+
+// What the steward is there for.
+class Steward::Charge {
+ public:
+  Charge(const std::string& directory, const std::string& socket)
+      : directory_(directory), socket_(socket) {}
+
+  // 0, or an errno value.
+  int do_task(const Request& request) noexcept try {
+    switch (request.task) {
+      case Task::leave_group:
+        return setsid() > 0 ? 0 : errno;
+      case Task::remove_socket:
+        return remove_if(socket_, request.inode);
+      case Task::note_mount:
+        mount_ = topmost_at(read_mount_table(), directory_);
+        return 0;
+      case Task::unmount:
+        return unmount(request);
+    }
+    return EINVAL;
+  } catch (const std::system_error& error) {
+    return error.code().value();
+  } catch (const std::bad_alloc&) {
+    return ENOMEM;
+  }
+
+ private:
+  int unmount(const Request& request) const {
+    const auto table = read_mount_table();
+    const auto now = mount_ ? same_mount(*mount_, table) : topmost_at(table, directory_);
+    if (!now) return mount_ ? 0 : unmount_at(directory_, request);
+    const Place place(now->directory);
+    // Another mount may cover it, or a link have taken the place of a directory above it.  One of
+    // the same device is ours again, bound there.
+    const std::string id = place.mount_id();
+    const auto is_there = [&](const MountRow& row) { return row.id == id; };
+    const auto there = std::ranges::find_if(table, is_there);
+    if (there == table.end() || there->device != now->device) return 0;
+    return unmount(place, request);
+  }
+  // Where the table does not show it.
+  static int unmount_at(const std::string& directory, const Request& request) {
+    return unmount(Place(directory), request);
+  }
+  static int unmount(const Place& place, const Request& request) {
+    return request.only_if_dead && !place.is_dead() ? 0 : place.unmount(request.by_helper);
+  }
+
+  const std::string& directory_;
+  const std::string& socket_;
+  std::optional<MountRow> mount_;
+};
 
 Steward::Steward(const std::string& directory) {
   std::array<int, 2> ends{-1, -1};
@@ -147,7 +179,9 @@ Steward::Steward(const std::string& directory) {
   pid_ = fork();
   if (pid_ == 0) {
     close(ends[0]);
-    serve(ends[1], {directory, socket}, stops);
+    let_go(ends[1]);
+    stops.allow();
+    serve(ends[1], Charge(directory, socket));
   }
   const int error = errno;
   close(ends[1]);
@@ -164,23 +198,41 @@ Steward::~Steward() {
   }
 }
 
-void Steward::mounted() noexcept { ask(kMounted, 0); }
+[[noreturn]] void Steward::serve(int channel, Charge charge) noexcept {
+  Request request{};
+  ssize_t got;
+  while ((got = recv(channel, &request, sizeof request, 0)) > 0 || (got < 0 && errno == EINTR)) {
+    if (got != sizeof request) continue;
+    const Answer answer{request.task, charge.do_task(request)};
+    if (write(channel, &answer, sizeof answer) != sizeof answer) break;
+  }
+  _exit(0);
+}
 
-int Steward::unmount(bool by_helper) noexcept { return ask(by_helper ? kByHelper : kDirectly, 0); }
+int Steward::mounted() noexcept { return ask({.task = Task::note_mount}); }
 
-int Steward::unmount_if_dead() noexcept { return ask(kIfDead, 0); }
+int Steward::unmount(bool by_helper, bool only_if_dead) noexcept {
+  return ask({.task = Task::unmount, .by_helper = by_helper, .only_if_dead = only_if_dead});
+}
 
-int Steward::remove_socket(ino_t inode) noexcept { return ask(kSocket, inode); }
+int Steward::remove_socket(ino_t inode) noexcept {
+  return ask({.task = Task::remove_socket, .inode = inode});
+}
 
-int Steward::leave_group() noexcept { return ask(kLeave, 0); }
+int Steward::leave_group() noexcept { return ask({.task = Task::leave_group}); }
 
-int Steward::ask(char what, ino_t inode) noexcept {
-  const Request request{what, inode};
-  char answer = 0;
+// Of a request that was given up the answer may still come.
+int Steward::ask(const Request& request) noexcept {
+  using Clock = std::chrono::steady_clock;
   if (send(channel_, &request, sizeof request, MSG_NOSIGNAL) != sizeof request) return errno;
-  pollfd heard{channel_, POLLIN, 0};
-  if (poll(&heard, 1, kPatience) <= 0) return ETIMEDOUT;
-  return read(channel_, &answer, 1) == 1 ? static_cast<unsigned char>(answer) : EPIPE;
+  const auto until = Clock::now() + kPatience;
+  for (Answer answer{};;) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now());
+    pollfd heard{channel_, POLLIN, 0};
+    if (left.count() <= 0 || poll(&heard, 1, static_cast<int>(left.count())) <= 0) return ETIMEDOUT;
+    if (read(channel_, &answer, sizeof answer) != sizeof answer) return EPIPE;
+    if (answer.task == request.task) return answer.error;
+  }
 }
 
 }  // namespace skimfs::fs::shell

@@ -2,9 +2,9 @@
 //
 // A process that keeps the right to unmount, so that the one that talks to servers needs none.
 //
-// It does nothing but wait: for word to unmount its directory, or to remove that mount's control
-// socket, or for the end of the other process, after which it ends too and leaves the mount as it
-// is, dead and honest.
+// It does nothing but wait: for word to unmount that mount, wherever it is now, or to remove its
+// control socket, or for the end of the other process, after which it ends too and leaves the mount
+// as it is, dead and honest.
 #pragma once
 
 #include <sys/types.h>
@@ -22,14 +22,13 @@ class Steward {
   Steward(const Steward&) = delete;
   Steward& operator=(const Steward&) = delete;
 
-  // What is at the directory now is the mount: from here on it is unmounted wherever directories
-  // above it are moved to, and nothing else is.
-  void mounted() noexcept;
-  // Unmounts lazily what is at the directory, by umount2(2) or by fusermount3.  Result: 0 or an
-  // errno value; ETIMEDOUT when nothing is heard for two seconds.
-  int unmount(bool by_helper) noexcept;
-  // The same by umount2(2); nothing where the mount answers.
-  int unmount_if_dead() noexcept;
+  // All of these: 0 or an errno value; ETIMEDOUT when nothing is heard for two seconds.
+  //
+  // What is at the directory now is the mount: from here on nothing else is unmounted.
+  int mounted() noexcept;
+  // Lazily, by umount2(2) or by fusermount3.  Nothing where another's covers it, where it is gone,
+  // and, if so wanted, where it answers.  Before mounted(): what is at the directory.
+  int unmount(bool by_helper, bool only_if_dead) noexcept;
   // Removes the socket where the directory's mounts take commands, if it has this number.
   int remove_socket(ino_t inode) noexcept;
   // It goes to a session of its own.  Until then it is of our group, and so below an automount of
@@ -37,7 +36,21 @@ class Steward {
   int leave_group() noexcept;
 
  private:
-  int ask(char what, ino_t inode) noexcept;
+  enum class Task : char { leave_group, remove_socket, note_mount, unmount };
+  struct Request {
+    Task task;
+    bool by_helper = false;
+    bool only_if_dead = false;
+    ino_t inode = 0;  // of the socket
+  };
+  struct Answer {
+    Task task;
+    int error = 0;
+  };
+  class Charge;
+
+  [[noreturn]] static void serve(int channel, Charge charge) noexcept;
+  int ask(const Request& request) noexcept;
 
   pid_t pid_ = -1;
   int channel_ = -1;

@@ -186,6 +186,35 @@ TEST(ControlSocket, TheSocketOfASuccessorStays) {
   EXPECT_EQ(request(second.path(), "status\n"), "ok\nyou said status");
 }
 
+// Who is slow on a busy machine finds the connection closed.
+TEST(Control, AMountThatHasHungUpIsAskedOnceMore) {
+  const TemporaryDirectory place;
+  const std::string mount = place / "m";
+  const std::string directory = control::socket_directories(geteuid()).front();
+  std::filesystem::create_directories(directory);
+  const std::string path = directory + "/" + control::socket_name(mount);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  ASSERT_LT(path.size(), sizeof address.sun_path);
+  path.copy(address.sun_path, path.size());
+  unlink(path.c_str());
+  const int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  ASSERT_EQ(bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  ASSERT_EQ(listen(listener, 1), 0);
+  std::thread server([&] {
+    close(accept4(listener, nullptr, nullptr, SOCK_CLOEXEC));
+    const int client = accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
+    std::array<char, 100> heard;
+    EXPECT_GT(recv(client, heard.data(), heard.size(), 0), 0);
+    EXPECT_EQ(send(client, "ok\nhere", 7, 0), 7);
+    close(client);
+  });
+  EXPECT_EQ(control::ask(mount, "status"), "here");
+  server.join();
+  close(listener);
+  unlink(path.c_str());
+}
+
 // As a user without a login session of their own: sockets live where XDG_RUNTIME_DIR says, which
 // root does not look at.
 TEST(Control, ACommandFindsTheMountByItsDirectory) {

@@ -294,6 +294,53 @@ TEST_F(MountTest, AMountThatCoversOursStays) {
   EXPECT_EQ(topmost_at(read_mount_table(), directory())->type, "tmpfs");
 }
 
+// The table may name ours last.
+TEST_F(MountTest, AMountThatWasMovedOverOursStays) {
+  const std::string other = beside("other");
+  stdfs::create_directories(other);
+  ASSERT_EQ(::mount("tmpfs", other.c_str(), "tmpfs", 0, nullptr), 0);
+  ASSERT_EQ(mount().text, "");
+  const pid_t pid = daemon();
+  ASSERT_EQ(::mount(other.c_str(), directory().c_str(), nullptr, MS_MOVE, nullptr), 0);
+  kill(pid, SIGTERM);
+  EXPECT_EQ(wait_for(pid), 0);
+  EXPECT_TRUE(stdfs::is_empty(directory())) << "the tmpfs";
+  EXPECT_EQ(umount2(directory().c_str(), MNT_DETACH), 0);
+  umount2(directory().c_str(), MNT_DETACH);
+}
+
+TEST_F(MountTest, SigtermUnmountsWhatIsBoundOverItself) {
+  const std::string above = beside("above");
+  options_.mountpoint = above + "/m";
+  stdfs::create_directories(options_.mountpoint);
+  ASSERT_EQ(mount().text, "");
+  const pid_t pid =
+      nlohmann::json::parse(control::ask(options_.mountpoint, "status --json"))["pid"];
+  ASSERT_EQ(::mount(above.c_str(), above.c_str(), nullptr, MS_BIND | MS_REC, nullptr), 0);
+  kill(pid, SIGTERM);
+  EXPECT_EQ(wait_for(pid), 0);
+  EXPECT_TRUE(stdfs::is_empty(options_.mountpoint)) << "and not dead";
+  umount2(above.c_str(), MNT_DETACH);
+  umount2(options_.mountpoint.c_str(), MNT_DETACH);
+}
+
+// A user may own it, where root unmounts.
+TEST_F(MountTest, ALinkInPlaceOfADirectoryAboveLeadsToNoOthersMount) {
+  const std::string before = beside("before"), after = beside("after"), others = beside("others");
+  options_.mountpoint = before + "/m";
+  stdfs::create_directories(options_.mountpoint);
+  stdfs::create_directories(others + "/m");
+  Steward steward(options_.mountpoint);
+  ASSERT_EQ(::mount("tmpfs", options_.mountpoint.c_str(), "tmpfs", 0, nullptr), 0);
+  ASSERT_EQ(::mount("tmpfs", (others + "/m").c_str(), "tmpfs", 0, nullptr), 0);
+  EXPECT_EQ(steward.mounted(), 0);
+  stdfs::rename(before, after);
+  stdfs::create_directory_symlink(others, before);
+  EXPECT_EQ(steward.unmount(false, false), 0);
+  EXPECT_FALSE(topmost_at(read_mount_table(), after + "/m"));
+  EXPECT_EQ(umount2((others + "/m").c_str(), MNT_DETACH), 0) << "it was another's";
+}
+
 TEST_F(MountTest, ADirectoryWithALivingMountIsRefused) {
   ASSERT_EQ(mount().code, 0);
   const Outcome second = mount();

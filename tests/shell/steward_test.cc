@@ -30,7 +30,7 @@ pid_t steward_of_ours() {
 // Below an automount it could not unmount what has failed to start: autofs would have it wait.
 TEST(Steward, StaysInTheGroupOfItsMakerUntilItIsToldToLeave) {
   Steward steward("/no/such/directory");
-  ASSERT_EQ(steward.unmount_if_dead(), 0);  // it listens, and has its name
+  ASSERT_EQ(steward.mounted(), 0);  // it listens, and has its name
   const pid_t pid = steward_of_ours();
   ASSERT_GT(pid, 0);
   EXPECT_EQ(getpgid(pid), getpgrp());
@@ -49,7 +49,7 @@ TEST(Steward, ASignalToTheGroupDoesNotEndItHoweverEarlyItComes) {
       Steward steward("/no/such/directory");
       std::signal(SIGTERM, SIG_IGN);
       kill(0, SIGTERM);
-      if (steward.unmount_if_dead() != 0) _exit(1);
+      if (steward.mounted() != 0) _exit(1);
     }
     _exit(0);
   }
