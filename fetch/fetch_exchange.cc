@@ -57,10 +57,12 @@ void FetchLoop::on_connected(Attempt& attempt, bool reused, bool public_peer) {
 
 // It was not used after all, and the transport times connecting.
 void FetchLoop::on_lost(Attempt& attempt) {
-  if (attempt.sent && attempt.pipelined) end_pipelining(attempt, "the connection has ended");
   if (attempt.sent) {
+    if (attempt.pipelined) end_pipelining(attempt, "the connection has ended");
     --attempt.host.reused;
     --reused_;
+  } else {
+    attempt.began = clock_.now();  // it only waited for its turn
   }
   attempt.sent = attempt.reused = attempt.pipelined = false;
   attempt.progressed = clock_.now();

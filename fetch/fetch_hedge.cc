@@ -186,6 +186,7 @@ bool FetchLoop::on_hedge_head(Attempt& hedge, const ResponseHead& head) {
     return false;
   }
   ++hedges_won_;
+  if (first.pipelined && !first.slice) end_pipelining(first, "the hedge was first");
   if (!first.slice && first.timed()) first.host.hedging.answered(clock_.now() - first.progressed);
   succeed(hedge);
   answered(hedge, true);

@@ -147,7 +147,7 @@ class FetchLoop::Attempt final : public Exchange {
   bool peer_is_public = false;  // at an address of the whole Internet (address.h)
   bool started = false;         // the transport knows it
   bool pipelined = false;       // sent behind another, or about to be
-  bool followed = false;        // has one sent behind it
+  bool followed = false;        // has, or had, one behind it
   bool sent = false;
   bool trial = false;          // of the host's breaker
   bool heard = false;          // the host said something

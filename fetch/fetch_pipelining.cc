@@ -19,7 +19,7 @@ FetchLoop::Attempt* FetchLoop::exchange_before(const Order& order) noexcept {
   if (host.running() != kBoth || !host.pace->get().near()) return nullptr;
   if (host.breaker().state() != Breaker::State::closed) return nullptr;
   for (Attempt& each : attempts_) {
-    if (!each.order || !each.slice || each.order->object != order.object) continue;
+    if (!each.order || !each.slice || each.followed || each.order->object != order.object) continue;
     if (!(each.order->target == order.target)) continue;
     const bool next = each.asked.last + 1 == order.range.first;
     // Who waits does not do so behind what nobody waits for.

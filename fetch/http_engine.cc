@@ -141,7 +141,8 @@ void HttpTransport::Engine::abort(Exchange& exchange) noexcept {
   }
 }
 
-// The one behind, if there is one: it was not there when the first began.
+// The one behind, if there is one: it was not there when the first began.  One that dials though it
+// was to use a connection has waited for a turn that does not come.
 void HttpTransport::Engine::begin(Connection& connection) {
   if (connection.next.exchange) return send(connection);
   if (connection.state == Connection::State::running) return talk(connection, true);
@@ -279,8 +280,8 @@ void HttpTransport::Engine::finish(Connection& connection, Fault fault, std::str
                                    bool keep) {
   Exchange& exchange = *connection.talk.exchange;
   forget(connection.talk);
-  const bool turn = keep && connection.next.exchange;
-  if (turn)
+  const bool next_has_turn = keep && connection.next.exchange;
+  if (next_has_turn)
     std::swap(connection.talk, connection.next);
   else if (connection.next.exchange)
     dial_for_next(connection);
@@ -289,8 +290,7 @@ void HttpTransport::Engine::finish(Connection& connection, Fault fault, std::str
   else
     close(connection);
   exchange.end({fault, detail});
-  if (!turn) return;
-  connection.talk.exchange->connected(true, connection.public_peer);
+  if (next_has_turn) connection.talk.exchange->connected(true, connection.public_peer);
 }
 
 void HttpTransport::Engine::close_evicted() noexcept {

@@ -43,8 +43,9 @@ void HttpTransport::Engine::send(Connection& connection) {
   std::uint32_t events = EPOLLIN;
   if (blocked) events |= EPOLLOUT;
   if (blocked && connection.tls) events |= EPOLLET;
-  if (!watch_socket(connection.socket, events))
-    finish(connection, Fault::local, "epoll_ctl", false);
+  if (watch_socket(connection.socket, events)) return;
+  if (connection.next.exchange) return ask_no_more(connection);
+  finish(connection, Fault::local, "epoll_ctl", false);
 }
 
 // The connection ends with the answer that is on its way.

@@ -100,7 +100,8 @@ struct Transport {
   // and the exchange is forgotten.  True: it waits behind `request.behind`.  connected() comes when
   // that one is over, or lost() if the connection is.
   virtual bool start(const WireRequest& request, Exchange& exchange) = 0;
-  // No call follows.  Closes the connection; if its turn had not come, after the one before it.
+  // No call follows.  Closes the connection: who waits behind goes over another, with lost(). Whose
+  // own turn had not come leaves it to the one before; once sent, it ends with that one.
   virtual void abort(Exchange& exchange) noexcept = 0;
   virtual void poll(std::chrono::milliseconds at_most) = 0;
   virtual void wake() noexcept = 0;  // any thread: poll() returns soon

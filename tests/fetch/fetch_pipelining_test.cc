@@ -71,6 +71,12 @@ class FetchPipelining : public FetchLoopTest {
     EXPECT_EQ(two->bytes, text(100, 199));
     EXPECT_EQ(two->outcome(), std::error_code());
   }
+  // An answer is late after 60 ms.
+  void earn_a_hedge() {
+    fetch::HedgePolicy& hedging = hosts.at("one:80").hedging;
+    for (int i = 0; i < 50; ++i) hedging.answered(20ms);
+    for (int i = 0; i < 50; ++i) hedging.sent();
+  }
   void expect_no_blame() {
     const fetch::Host& host = hosts.at("one:80");
     EXPECT_EQ(loop.status().errors, 0u);
@@ -295,17 +301,64 @@ TEST_F(FetchPipelining, AnAskedForPauseIsKept) {
   finish(0);
   transport.connect(1, true);
   transport.head(1, 503, {{"Retry-After", "20"}, {"Content-Length", "0"}});
+  EXPECT_FALSE(observer.saw("pipelining"));
   pass(19s);
   EXPECT_EQ(transport.count(), 2u);
   pass(2s);
   EXPECT_EQ(transport.count(), 3u);
 }
 
+// No answer in its turn, while the second one is on its way.
+TEST_F(FetchPipelining, AHedgeGoesOnWhereNoAnswerComesInItsTurn) {
+  earn_a_hedge();
+  begin_both();
+  finish(0);
+  transport.connect(1, true);
+  pass(60ms);
+  ASSERT_EQ(transport.count(), 3u) << "the hedge";
+  pass(1940ms);
+  ASSERT_EQ(transport.count(), 3u);
+  EXPECT_TRUE(transport.sent[1].aborted);
+  EXPECT_TRUE(transport.sent[2].live());
+  EXPECT_TRUE(observer.saw("pipelining"));
+  begin(2);
+  finish(2);
+  EXPECT_EQ(two->bytes, text(100, 199));
+}
+
+TEST_F(FetchPipelining, AHedgeThatIsFirstEndsItForAWhile) {
+  earn_a_hedge();
+  begin_both();
+  finish(0);
+  transport.connect(1, true);
+  pass(60ms);
+  begin(2);
+  finish(2);
+  EXPECT_EQ(two->bytes, text(100, 199));
+  EXPECT_FALSE(pipelines());
+}
+
+// Want of memory, which is ours.
+TEST_F(FetchPipelining, OurOwnTroubleInItsTurnIsNotHeldAgainstIt) {
+  begin_both();
+  finish(0);
+  transport.connect(1, true);
+  transport.end(1, Fault::local);
+  loop.advance();
+  EXPECT_FALSE(observer.saw("pipelining"));
+  EXPECT_EQ(loop.status().errors, 1u);
+}
+
+TEST_F(FetchPipelining, AChangeOfNetworkIsNotHeldAgainstIt) {
+  begin_both();
+  loop.network_changed("route");
+  pass(2s);
+  EXPECT_FALSE(observer.saw("pipelining"));
+}
+
 // S-NET-9
 TEST_F(FetchPipelining, AHedgeThatIsOutGoesOnAlone) {
-  fetch::HedgePolicy& hedging = hosts.at("one:80").hedging;
-  for (int i = 0; i < 50; ++i) hedging.answered(20ms);
-  for (int i = 0; i < 50; ++i) hedging.sent();
+  earn_a_hedge();
   begin_both();
   finish(0);
   transport.connect(1, true);
@@ -325,6 +378,7 @@ TEST_F(FetchPipelining, OurOwnSleepIsNotHeldAgainstIt) {
   begin_both();
   pass(6s);
   ASSERT_EQ(transport.count(), 3u) << "asked for again all the same";
+  EXPECT_FALSE(transport.sent[2].behind);
   EXPECT_FALSE(observer.saw("pipelining"));
 }
 
@@ -373,6 +427,7 @@ TEST_F(FetchPipelining, OverANewConnectionItIsLikeAnyOther) {
   loop.advance();
   EXPECT_EQ(loop.status().errors, 1u);
   EXPECT_TRUE(hosts.at("one:80").health.ailing());
+  EXPECT_EQ(hosts.at("one:80").breaker().failures(), 1u);
   EXPECT_FALSE(observer.saw("pipelining"));
 }
 

@@ -30,8 +30,8 @@ struct RecordingExchange final : fetch::Exchange {
     EXPECT_TRUE(sent == reused);  // neither, of one that waited for its turn
     EXPECT_EQ(status, 0);
     EXPECT_FALSE(ended);
+    EXPECT_EQ(losses++, 0u) << "lost() twice";
     sent = reused = false;
-    ++losses;
   }
   bool head(const fetch::ResponseHead& head) override {
     EXPECT_EQ(status, 0) << "head() twice";
