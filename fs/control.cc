@@ -274,19 +274,16 @@ static std::string ask_once(const std::string& mount, std::string_view command,
   throw NotServed(mount + ": the mount ended while it was asked");
 }
 
-// Once more where we were so slow that the mount hung up: no command does harm twice.
 std::string ask(std::string_view directory, std::string_view command,
                 std::chrono::milliseconds at_most) {
-  constexpr std::chrono::milliseconds kPause{10};
   const auto deadline = std::chrono::steady_clock::now() + at_most;
   const std::string mount = mount_name(directory);
-  for (;; std::this_thread::sleep_for(kPause)) {
-    try {
-      return ask_once(mount, command, deadline);
-    } catch (const HungUp&) {
-      if (std::chrono::steady_clock::now() >= deadline) throw;
-    }
+  try {
+    return ask_once(mount, command, deadline);
+  } catch (const HungUp&) {
+    // We were slow, and the command was not read, or not to its end.
   }
+  return ask_once(mount, command, deadline);
 }
 
 std::optional<Ticket> ticket_of(std::string_view command) {

@@ -128,6 +128,7 @@ class ControlSocket::Client {
       const ssize_t sent = send(fd_, text.data(), text.size(), MSG_NOSIGNAL);
       if (sent <= 0) return;
       text.remove_prefix(static_cast<std::size_t>(sent));
+      deadline_ = later();
     }
   }
 

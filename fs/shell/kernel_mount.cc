@@ -210,7 +210,7 @@ KernelMount::KernelMount(const Wanted& wanted, Steward& steward)
   device_ = device ? *device : mount_by_helper(wanted);
   row_ = topmost_at(read_mount_table(), directory_);
   if (const int error = steward_.mounted(); error != 0)
-    throw std::system_error(error, std::generic_category(), "what unmounts");
+    refuse(kMountFailed, directory_, "the process that is to unmount it: " + reason(error));
 }
 
 KernelMount::~KernelMount() { unmount(); }
@@ -231,7 +231,9 @@ bool KernelMount::may_be_there() const {
 // one's already.  Then only a dead mount can be ours: that of a connection that was aborted.
 void KernelMount::unmount() noexcept {
   if (device_ < 0) return;
-  const int error = steward_.unmount(by_helper_, !is_connected(device_));
+  int error = steward_.unmount(by_helper_, !is_connected(device_));
+  // It is gone; early in a start this process may do so itself.
+  if (error == EPIPE) error = umount2(directory_.c_str(), MNT_DETACH) == 0 ? 0 : errno;
   if (error != 0) tell_unmount_failed(directory_, error);
   close(std::exchange(device_, -1));
 }

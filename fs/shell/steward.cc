@@ -2,11 +2,13 @@
 #include "fs/shell/steward.h"
 
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <poll.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -16,6 +18,7 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <cstdint>
 #include <fstream>
 #include <new>
 #include <optional>
@@ -77,30 +80,45 @@ int remove_if(const std::string& socket, ino_t inode) noexcept {
   return unlink(socket.c_str()) == 0 ? 0 : errno;
 }
 
-// What a path led to, once and for all: nobody can put anything else in its place.  Asks no file
-// system, which may hang.
+// Links are not followed: mountinfo names none.  Throws std::system_error.
+int open_itself(const std::string& path) {
+  open_how how{};
+  how.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC;
+  how.resolve = RESOLVE_NO_SYMLINKS;
+  long fd = syscall(SYS_openat2, AT_FDCWD, path.c_str(), &how, sizeof how);  // Linux 5.6
+  if (fd < 0 && errno == ENOSYS) fd = open(path.c_str(), static_cast<int>(how.flags));
+  if (fd < 0) fail("open");
+  return static_cast<int>(fd);
+}
+
+// What a path led to.  Does not ask that file system, which may hang; those above it are asked.
 class Place {
  public:
-  explicit Place(const std::string& path)
-      : path_(path), fd_(open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC)) {
-    if (fd_ < 0) fail("open");
+  explicit Place(const std::string& path) : path_(path), fd_(open_itself(path)) {}
+  ~Place() {
+    if (fd_ >= 0) close(fd_);
   }
-  ~Place() { close(fd_); }
-  Place(const Place&) = delete;
-  Place& operator=(const Place&) = delete;
+  Place(Place&& other) noexcept
+      : path_(std::move(other.path_)), fd_(std::exchange(other.fd_, -1)) {}
+  Place& operator=(Place&&) = delete;
 
-  // proc_pid_fdinfo(5)
+  // As mountinfo has it.  Throws std::system_error.
   std::string mount_id() const {
-    std::ifstream info("/proc/self/fdinfo/" + std::to_string(fd_));
-    for (std::string word, value; info >> word >> value;)
-      if (word == "mnt_id:") return value;
-    return {};
+    const auto id = id_of(STATX_MNT_ID);
+    if (!id) fail("statx");
+    return std::to_string(*id);
+  }
+  // Which no mount after it gets; empty before Linux 6.8.
+  std::optional<std::uint64_t> lasting_id() const noexcept {
+    constexpr unsigned kUnique = 0x4000;  // STATX_MNT_ID_UNIQUE
+    return id_of(kUnique);
   }
   // A mount whose daemon is gone; every other one answers.
   bool is_dead() const noexcept {
     struct statfs answer;
     return fstatfs(fd_, &answer) != 0 && errno == ENOTCONN;
   }
+  // fusermount3 goes by the path, and looks whose mount is there.
   int unmount(bool by_helper) const {
     if (by_helper) {
       const HelperResult result = helper_unmount(path_);
@@ -111,8 +129,15 @@ class Place {
   }
 
  private:
-  const std::string& path_;
-  const int fd_;
+  std::optional<std::uint64_t> id_of(unsigned kind) const noexcept {
+    struct statx found {};
+    const int done = statx(fd_, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, kind, &found);
+    if (done != 0 || (found.stx_mask & kind) == 0) return std::nullopt;
+    return found.stx_mnt_id;
+  }
+
+  std::string path_;
+  int fd_;
 };
 
 }  // namespace
@@ -132,6 +157,7 @@ class Steward::Charge {
         return remove_if(socket_, request.inode);
       case Task::note_mount:
         mount_ = topmost_at(read_mount_table(), directory_);
+        if (mount_) lasting_id_ = Place(mount_->directory).lasting_id();
         return 0;
       case Task::unmount:
         return unmount(request);
@@ -144,30 +170,37 @@ class Steward::Charge {
   }
 
  private:
+  // Again where it is bound over itself.
   int unmount(const Request& request) const {
+    constexpr int kMost = 16;
+    for (int i = 0; i < kMost; ++i) {
+      const auto place = find();
+      if (!place || (request.only_if_dead && !place->is_dead())) return 0;
+      const int error = place->unmount(request.by_helper);
+      if (error != 0 || !mount_) return error;
+    }
+    return EBUSY;
+  }
+  // Empty: it is gone, or another mount covers it.
+  std::optional<Place> find() const {
+    if (!mount_) return Place(directory_);
     const auto table = read_mount_table();
-    const auto now = mount_ ? same_mount(*mount_, table) : topmost_at(table, directory_);
-    if (!now) return mount_ ? 0 : unmount_at(directory_, request);
-    const Place place(now->directory);
-    // Another mount may cover it, or a link have taken the place of a directory above it.  One of
-    // the same device is ours again, bound there.
+    const auto ours = same_mount(*mount_, table);
+    if (!ours) return std::nullopt;
+    Place place(ours->directory);
     const std::string id = place.mount_id();
-    const auto is_there = [&](const MountRow& row) { return row.id == id; };
-    const auto there = std::ranges::find_if(table, is_there);
-    if (there == table.end() || there->device != now->device) return 0;
-    return unmount(place, request);
-  }
-  // Where the table does not show it.
-  static int unmount_at(const std::string& directory, const Request& request) {
-    return unmount(Place(directory), request);
-  }
-  static int unmount(const Place& place, const Request& request) {
-    return request.only_if_dead && !place.is_dead() ? 0 : place.unmount(request.by_helper);
+    if (id == ours->id && lasting_id_ != place.lasting_id()) return std::nullopt;  // the next one
+    const auto has_that_id = [&](const MountRow& row) { return row.id == id; };
+    const auto at_path = std::ranges::find_if(table, has_that_id);
+    // One of our device is ours, bound there.
+    if (at_path == table.end() || at_path->device != ours->device) return std::nullopt;
+    return place;
   }
 
   const std::string& directory_;
   const std::string& socket_;
-  std::optional<MountRow> mount_;
+  std::optional<MountRow> mount_;  // empty: not noted, or the table does not show it
+  std::optional<std::uint64_t> lasting_id_;
 };
 
 Steward::Steward(const std::string& directory) {
@@ -192,10 +225,15 @@ Steward::Steward(const std::string& directory) {
   fail("fork");
 }
 
+// Directories above the mount may hang it, even when it is killed.
 Steward::~Steward() {
   close(channel_);
-  while (waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
-  }
+  const int itself = static_cast<int>(syscall(SYS_pidfd_open, pid_, 0));
+  pollfd ended{itself, POLLIN, 0};
+  const auto patience = static_cast<int>(kPatience.count());
+  if (poll(&ended, 1, patience) == 0 && kill(pid_, SIGKILL) == 0) poll(&ended, 1, patience);
+  if (itself >= 0) close(itself);
+  waitpid(pid_, nullptr, WNOHANG);
 }
 
 [[noreturn]] void Steward::serve(int channel, Charge charge) noexcept {

@@ -18,13 +18,14 @@ class Steward {
   // Forks: call before any thread and anything large exists.  `directory`: absolute.
   // Throws std::system_error.
   explicit Steward(const std::string& directory);
-  ~Steward();  // it ends, and is waited for
+  ~Steward();  // it ends, and is waited for as long as it may take
   Steward(const Steward&) = delete;
   Steward& operator=(const Steward&) = delete;
 
   // All of these: 0 or an errno value; ETIMEDOUT when nothing is heard for two seconds.
   //
-  // What is at the directory now is the mount: from here on nothing else is unmounted.
+  // What is at the directory now is the mount: from here on nothing else is unmounted, if the mount
+  // table shows it.
   int mounted() noexcept;
   // Lazily, by umount2(2) or by fusermount3.  Nothing where another's covers it, where it is gone,
   // and, if so wanted, where it answers.  Before mounted(): what is at the directory.

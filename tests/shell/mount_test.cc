@@ -324,21 +324,34 @@ TEST_F(MountTest, SigtermUnmountsWhatIsBoundOverItself) {
   umount2(options_.mountpoint.c_str(), MNT_DETACH);
 }
 
-// A user may own it, where root unmounts.
+TEST_F(MountTest, SigtermUnmountsAMountThatIsBoundOverItself) {
+  ASSERT_EQ(mount().text, "");
+  const pid_t pid = daemon();
+  const char* const at = options_.mountpoint.c_str();
+  ASSERT_EQ(::mount(at, at, nullptr, MS_BIND, nullptr), 0);
+  kill(pid, SIGTERM);
+  EXPECT_EQ(wait_for(pid), 0);
+  EXPECT_FALSE(topmost_at(read_mount_table(), directory()));
+}
+
+// A user may own a directory above, where root unmounts.
 TEST_F(MountTest, ALinkInPlaceOfADirectoryAboveLeadsToNoOthersMount) {
-  const std::string before = beside("before"), after = beside("after"), others = beside("others");
-  options_.mountpoint = before + "/m";
-  stdfs::create_directories(options_.mountpoint);
+  const std::string above = beside("above"), others = beside("others");
+  const std::string ours = above + "/d/m";
+  stdfs::create_directories(ours);
   stdfs::create_directories(others + "/m");
-  Steward steward(options_.mountpoint);
-  ASSERT_EQ(::mount("tmpfs", options_.mountpoint.c_str(), "tmpfs", 0, nullptr), 0);
+  Steward steward(ours);
+  ASSERT_EQ(::mount("tmpfs", ours.c_str(), "tmpfs", 0, nullptr), 0);
   ASSERT_EQ(::mount("tmpfs", (others + "/m").c_str(), "tmpfs", 0, nullptr), 0);
   EXPECT_EQ(steward.mounted(), 0);
-  stdfs::rename(before, after);
-  stdfs::create_directory_symlink(others, before);
+  ASSERT_EQ(::mount("tmpfs", above.c_str(), "tmpfs", 0, nullptr), 0);
+  stdfs::create_directory_symlink(others, above + "/d");
+  EXPECT_NE(steward.unmount(false, false), 0) << "it cannot be reached";
+  EXPECT_TRUE(topmost_at(read_mount_table(), others + "/m")) << "another's";
+  umount2(above.c_str(), MNT_DETACH);
   EXPECT_EQ(steward.unmount(false, false), 0);
-  EXPECT_FALSE(topmost_at(read_mount_table(), after + "/m"));
-  EXPECT_EQ(umount2((others + "/m").c_str(), MNT_DETACH), 0) << "it was another's";
+  EXPECT_FALSE(topmost_at(read_mount_table(), ours));
+  umount2((others + "/m").c_str(), MNT_DETACH);
 }
 
 TEST_F(MountTest, ADirectoryWithALivingMountIsRefused) {

@@ -7,9 +7,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <string>
 
 namespace skimfs::fs::shell {
@@ -56,6 +58,27 @@ TEST(Steward, ASignalToTheGroupDoesNotEndItHoweverEarlyItComes) {
   int status = 0;
   ASSERT_EQ(waitpid(group, &status, 0), group);
   EXPECT_EQ(status, 0);
+}
+
+// Killed by the machine for want of memory, say.
+TEST(Steward, WhoIsGoneIsNotWaitedFor) {
+  Steward steward("/no/such/directory");
+  ASSERT_EQ(steward.mounted(), 0);
+  const pid_t pid = steward_of_ours();
+  ASSERT_GT(pid, 0);
+  kill(pid, SIGKILL);
+  EXPECT_EQ(steward.unmount(false, false), EPIPE);
+}
+
+TEST(Steward, WhoHangsIsNotWaitedFor) {
+  auto steward = std::make_unique<Steward>("/no/such/directory");
+  ASSERT_EQ(steward->mounted(), 0);
+  const pid_t pid = steward_of_ours();
+  ASSERT_GT(pid, 0);
+  kill(pid, SIGSTOP);
+  EXPECT_EQ(steward->unmount(false, false), ETIMEDOUT);
+  steward.reset();
+  EXPECT_EQ(steward_of_ours(), -1);
 }
 
 }  // namespace
