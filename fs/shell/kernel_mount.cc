@@ -231,9 +231,7 @@ bool KernelMount::may_be_there() const {
 // one's already.  Then only a dead mount can be ours: that of a connection that was aborted.
 void KernelMount::unmount() noexcept {
   if (device_ < 0) return;
-  int error = steward_.unmount(by_helper_, !is_connected(device_));
-  // It is gone; early in a start this process may do so itself.
-  if (error == EPIPE) error = umount2(directory_.c_str(), MNT_DETACH) == 0 ? 0 : errno;
+  const int error = steward_.unmount(by_helper_, !is_connected(device_));
   if (error != 0) tell_unmount_failed(directory_, error);
   close(std::exchange(device_, -1));
 }
